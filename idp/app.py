@@ -1,0 +1,162 @@
+"""The application: Quart's routes, the endpoints beside Quart, and the edge around both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import structlog
+from quart import Quart, Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
+
+from idp.bootstrap import Services, running
+from idp.controllers.access import Guard, undeclared
+from idp.controllers.answers import InternalError, refusal_answer
+from idp.controllers.auth.profile import profile_routes
+from idp.controllers.auth.registration import registration_routes
+from idp.controllers.auth.session import session_routes
+from idp.controllers.exchange import Receive, Scope, Send, current
+from idp.controllers.front import front_routes
+from idp.controllers.health import health_routes
+from idp.controllers.token import PATH as TOKEN_PATH
+from idp.controllers.token import TokenEndpoint
+from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, WellKnown, discovery
+from idp.domain.errors import MethodNotAllowed, NotFound, Refusal, Unavailable
+from idp.domain.scopes import SUPPORTED
+from idp.edge.addresses import Addresses
+from idp.edge.cors import Cors
+from idp.edge.edge import Edge
+from idp.gateways import log_lines
+from idp.gateways.embedded import StoreUrls
+from idp.services.client_authentication import METHODS
+from idp.settings import Settings, load
+
+log = structlog.get_logger("idp.app")
+
+Asgi = Callable[[Any, Any, Any], Any]
+
+
+def create_app(services: Services, settings: Settings) -> Edge:
+    """The ASGI application over open *services*."""
+    inside = Paths(_beside_quart(services, settings), quart_app(services, settings).asgi_app)
+    cors = Cors(token_origins=services.clients.origins, rest_origins=frozenset(settings.cors_origins))
+    return Edge(inside, addresses=Addresses(settings.trusted_proxies), cors=cors)
+
+
+class Paths:
+    """Exact paths that skip Quart; everything else is Quart's."""
+
+    def __init__(self, exact: dict[str, Asgi], rest: Asgi) -> None:
+        self._exact = exact
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._exact.get(scope["path"], self._rest)(scope, receive, send)
+
+
+def _beside_quart(services: Services, settings: Settings) -> dict[str, Asgi]:
+    metadata = discovery(
+        settings.issuer,
+        grant_types=services.authorization_server.grant_types,
+        auth_methods=METHODS,
+        scopes=SUPPORTED,
+    )
+    well_known = WellKnown(
+        keys=services.keys,
+        documents={OPENID_CONFIGURATION: metadata, AUTHORIZATION_SERVER: metadata},
+        max_age=settings.jwks_max_age,
+    )
+    token = TokenEndpoint(services.authorization_server, services.clients)
+    return {TOKEN_PATH: token} | dict.fromkeys((OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS), well_known)
+
+
+def quart_app(services: Services, settings: Settings) -> Quart:
+    app = Quart("idp", static_folder=None, template_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    guard = Guard(services.access_tokens)
+    for routes in (
+        front_routes(templates_folder(), settings.issuer),
+        health_routes(services.health),
+        registration_routes(services.registration),
+        session_routes(services.rest_sessions, guard),
+        profile_routes(services.profile, guard),
+    ):
+        app.register_blueprint(routes)
+    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(HTTPException, _unrouted)
+    app.register_error_handler(Exception, _failed)
+    if open_routes := undeclared(app.view_functions.items()):
+        raise RuntimeError(f"routes without an access policy: {', '.join(open_routes)}")
+    return app
+
+
+def templates_folder() -> Path:
+    """`idp/templates` in an installed wheel; in a checkout the folder `templates/` beside `idp/`."""
+    package = Path(str(files("idp")))
+    return package / "templates" if (package / "templates").is_dir() else package.parent / "templates"
+
+
+async def _refused(refusal: Refusal) -> Response:
+    exchange = current()
+    if isinstance(refusal, Unavailable):
+        log.warning("unavailable", reason=str(refusal), request_id=exchange.request_id)
+    answer = refusal_answer(refusal, exchange.path, exchange.request_id)
+    response = Response(answer.body, answer.status)
+    for name, value in answer.headers:
+        response.headers[name.decode()] = value.decode()
+    return response
+
+
+async def _unrouted(error: HTTPException) -> Response:
+    if isinstance(error, WerkzeugMethodNotAllowed):
+        return await _refused(MethodNotAllowed(sorted(error.valid_methods or ())))
+    return await _refused(NotFound())
+
+
+async def _failed(error: Exception) -> Response:
+    log.error("unhandled_exception", request_id=current().request_id, path=current().path[:256], exc_info=error)
+    return await _refused(InternalError())
+
+
+class Application:
+    """The whole as one ASGI application, which opens at start-up and closes at shutdown (ASGI's lifespan)."""
+
+    def __init__(self, settings: Settings, stores: StoreUrls) -> None:
+        self._settings = settings
+        self._stores = stores
+        self._app: Edge | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif self._app is not None:
+            await self._app(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with AsyncExitStack() as stack:
+            try:
+                services = await stack.enter_async_context(running(self._settings, self._stores))
+                self._app = create_app(services, self._settings)
+            except Exception as fault:
+                log.exception("start_failed")
+                await send({"type": "lifespan.startup.failed", "message": str(fault)})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def from_environment() -> Application:
+    """For other ASGI servers, as a factory: settings from the environment, stores that run already."""
+    settings = load(os.environ)
+    log_lines.configure(pretty=settings.log_format == "console")
+    if settings.database_url is None or settings.redis_url is None:
+        raise RuntimeError("name IDP_DATABASE_URL and IDP_REDIS_URL, or start with `idp serve`, which embeds both")
+    migration = settings.migration_database_url or settings.database_url
+    return Application(settings, StoreUrls(settings.database_url, migration, settings.redis_url))

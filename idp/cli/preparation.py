@@ -1,0 +1,110 @@
+"""What a server needs before it serves: tables, keys, the first administrator and, in development, demo clients."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from idp.bootstrap import Services, secrets_of
+from idp.database import migration
+from idp.database.postgres import credentials
+from idp.domain.clients import Client, ClientSecret, digest_of_secret
+from idp.gateways import secret_keys
+from idp.gateways.embedded import StoreUrls
+from idp.settings import Settings
+
+DEMO_APP = "demo-app"
+DEMO_SPA = "demo-spa"
+DEMO_SCOPE = "openid profile email offline_access"
+DEMO_ORIGINS = ("http://localhost:3000", "http://localhost:5173")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """*admin_password* is set when the administrator was made now with a random one: shown once. *demo_secret*: development."""
+
+    admin_email: str | None
+    admin_password: str | None
+    demo_secret: str | None
+
+
+async def migrate(urls: StoreUrls) -> list[str]:
+    return await migration.migrate(urls.migration, credentials(urls.database)["user"])
+
+
+async def prepare(settings: Settings, services: Services) -> Prepared:
+    """May run any number of times, also in several processes at once."""
+    email, password = await _first_administrator(settings, services)
+    demo_secret = await _demo_clients(settings, services) if settings.env == "development" else None
+    return Prepared(email, password, demo_secret)
+
+
+async def _first_administrator(settings: Settings, services: Services) -> tuple[str | None, str | None]:
+    if await services.users.has_administrator():
+        return None, None
+    # Random passwords follow our own policy: a letter of each case and a digit, whatever chance brings.
+    password = settings.admin_password or f"{secrets.token_urlsafe(15)}-aA1"
+    made = await services.registration.first_administrator(settings.admin_email, password)
+    return (settings.admin_email, None if settings.admin_password else password) if made else (None, None)
+
+
+async def _demo_clients(settings: Settings, services: Services) -> str:
+    # The same at each start, so that it can be shown again though only its digest is stored.
+    secret = secret_keys.derived(secrets_of(settings), secret_keys.DEMO_CLIENT)[0].hex()
+    app = Client(
+        client_id=DEMO_APP,
+        name="Demo application",
+        secrets=(ClientSecret(digest_of_secret(secret)),),
+        grant_types=("password", "refresh_token", "client_credentials"),
+        scope=DEMO_SCOPE,
+    )
+    spa = Client(
+        client_id=DEMO_SPA,
+        name="Demo single-page application",
+        auth_method="none",
+        grant_types=("password", "refresh_token"),
+        scope=DEMO_SCOPE,
+        origins=DEMO_ORIGINS,
+    )
+    known = await services.clients.find(DEMO_APP)
+    if known is None:
+        await services.clients.add(app)
+    elif not any(old.digest == app.secrets[0].digest for old in known.secrets):
+        await services.clients.replace(app)  # IDP_SECRET has changed, and the secret with it
+    if await services.clients.find(DEMO_SPA) is None:
+        await services.clients.add(spa)
+    return secret
+
+
+def welcome(settings: Settings, prepared: Prepared) -> str:
+    """What the operator sees: where it is, who may sign in, what to type."""
+    issuer = settings.issuer
+    lines = ["", f"  idp serves {issuer}  (listening on {settings.bind_host}:{settings.bind_port}, {settings.env})", ""]
+    if prepared.admin_email:
+        shown = prepared.admin_password or "the one in IDP_ADMIN_PASSWORD"
+        lines += [f"  Administrator  {prepared.admin_email}", f"  Password       {shown}   (shown this once)", ""]
+    if prepared.demo_secret:
+        lines += _demo(issuer, prepared.demo_secret)
+    return "\n".join(lines)
+
+
+def _demo(issuer: str, secret: str) -> list[str]:
+    person = "ada@example.com"
+    phrase = "Correct-Horse-7"
+    return [
+        f"  Demo clients   {DEMO_APP} (confidential), secret {secret}",
+        f"                 {DEMO_SPA} (public), origins {' '.join(DEMO_ORIGINS)}",
+        "",
+        "  Make an account:",
+        f"    curl -s {issuer}/auth/register -H 'Content-Type: application/json' \\",
+        f"""      -d '{{"email": "{person}", "password": "{phrase}", "name": "Ada"}}'""",
+        "  Sign in over REST:",
+        f"    curl -s {issuer}/auth/login -H 'Content-Type: application/json' \\",
+        f"""      -d '{{"email": "{person}", "password": "{phrase}"}}'""",
+        "  Or at the token endpoint:",
+        f"    curl -s {issuer}/oauth2/token -u {DEMO_APP}:{secret} \\",
+        f"      -d grant_type=password -d username={person} -d password={phrase}",
+        "  What verifies the tokens:",
+        f"    curl -s {issuer}/.well-known/jwks.json",
+        "",
+    ]

@@ -1,0 +1,161 @@
+"""
+`idp serve`: the parent process.
+
+It starts the embedded stores where none are configured, prepares them once, and keeps worker processes and stores alive.
+It serves nothing itself, so that whatever happens to a worker, the stores and the other workers stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+import click
+import structlog
+
+from idp.bootstrap import Services, running
+from idp.cli.environment import Stopped, embeds, refusals, settings, with_urls
+from idp.cli.preparation import Prepared, migrate, prepare, welcome
+from idp.cli.workers import Workers
+from idp.gateways import log_lines
+from idp.gateways.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
+from idp.settings import Settings
+
+log = structlog.get_logger("idp.serve")
+
+WATCH_SECONDS = 0.5
+OTHER_PORTS = 20
+
+
+@click.command("serve")
+@click.option("--host", help="Address to listen on, instead of IDP_BIND's.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on, instead of IDP_BIND's.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Worker processes, instead of IDP_WORKERS.")
+@click.option("--server", type=click.Choice(["hypercorn", "granian"]), default="hypercorn", show_default=True)
+def command(host: str | None, port: int | None, workers: int | None, server: str) -> None:
+    """
+    Run the server until Ctrl-C or SIGTERM.
+
+    Without IDP_DATABASE_URL and IDP_REDIS_URL it runs a PostgreSQL and a Valkey of its own in IDP_DATA_DIR.
+
+    \b
+    Example:
+      idp serve --port 9000 --workers 2
+    """
+    chosen = _chosen(settings(), host, port, workers)
+    log_lines.configure(pretty=pretty(chosen))
+    chosen, listener = _listening(chosen)
+    embedded = EmbeddedStores(chosen.data_dir) if embeds(chosen) else None
+    try:
+        urls = with_urls(chosen, embedded.start() if embedded else None)
+        prepared = _prepare(chosen, urls)
+        click.echo(welcome(chosen, prepared), err=not sys.stdout.isatty())
+        if server == "granian":
+            from idp.cli.granian_server import serve_with_granian
+
+            serve_with_granian(chosen, urls, listener, embedded)
+        else:
+            _serve(chosen, urls, listener, embedded)
+    except (EmbeddedBusy, EmbeddedFailed) as fault:
+        raise Stopped(str(fault)) from None
+    finally:
+        listener.close()
+        if embedded is not None:
+            embedded.stop()
+
+
+def pretty(chosen: Settings) -> bool:
+    if chosen.log_format == "auto":
+        return chosen.env == "development" and sys.stdout.isatty()
+    return chosen.log_format == "console"
+
+
+def _chosen(given: Settings, host: str | None, port: int | None, workers: int | None) -> Settings:
+    if host is None and port is None and workers is None:
+        return given
+    issuer = given.issuer
+    if port is not None and issuer == f"http://localhost:{given.bind_port}":
+        issuer = f"http://localhost:{port}"  # the default issuer follows the port, as it does for IDP_BIND
+    return replace(
+        given,
+        bind_host=host or given.bind_host,
+        bind_port=port or given.bind_port,
+        bind_is_default=given.bind_is_default and port is None,
+        workers=workers or given.workers,
+        issuer=issuer,
+    )
+
+
+def _listening(chosen: Settings) -> tuple[Settings, socket.socket]:
+    """A listening socket. In development with nothing configured, the next free port when another copy has the usual one."""
+    try:
+        return chosen, _bound(chosen.bind_host, chosen.bind_port)
+    except OSError as fault:
+        usual = f"http://localhost:{chosen.bind_port}"
+        if not (chosen.bind_is_default and chosen.env == "development" and chosen.issuer == usual):
+            raise Stopped(f"cannot listen on {chosen.bind_host}:{chosen.bind_port}: {fault.strerror}") from None
+    for port in range(chosen.bind_port + 1, chosen.bind_port + OTHER_PORTS):
+        with suppress(OSError):
+            listener = _bound(chosen.bind_host, port)
+            click.echo(f"Port {chosen.bind_port} is taken; using {port}.", err=True)
+            return replace(chosen, bind_port=port, issuer=f"http://localhost:{port}"), listener
+    raise Stopped(f"no free port from {chosen.bind_port} on")
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(4096)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _prepare(chosen: Settings, urls: StoreUrls) -> Prepared:
+    async def whole() -> Prepared:
+        if embeds(chosen) or chosen.env == "development":
+            await migrate(urls)
+        async with running(chosen, urls) as services:
+            return await _prepared(services)
+
+    async def _prepared(services: Services) -> Prepared:
+        return await prepare(chosen, services)
+
+    with refusals():
+        return asyncio.run(whole())
+
+
+def _serve(chosen: Settings, urls: StoreUrls, listener: socket.socket, embedded: EmbeddedStores | None) -> None:
+    workers = Workers(chosen, urls, listener, pretty=pretty(chosen))
+    stopping = _Signals()
+    workers.start()
+    while not stopping.asked:
+        time.sleep(WATCH_SECONDS)
+        for name in embedded.restart_dead() if embedded else []:
+            log.error("embedded_store_restarted", store=name)
+        for pid in workers.restart_dead():
+            log.error("worker_restarted", pid=pid)
+    workers.stop()
+
+
+class _Signals:
+    """Ctrl-C and SIGTERM ask to stop; asked twice, nothing more happens: workers have their own deadline."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> Any:
+        self.asked = True

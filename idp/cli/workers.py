@@ -1,0 +1,115 @@
+"""The worker processes: one event loop and one Hypercorn each, sharing one listening socket."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from idp.app import Application
+from idp.gateways import log_lines
+from idp.gateways.embedded import StoreUrls
+from idp.settings import Settings
+
+# What is under way gets this long to end; the parent waits a little longer before it kills.
+GRACEFUL_SECONDS = 10.0
+KILL_AFTER = 15.0
+
+PR_SET_PDEATHSIG = 1
+
+
+class Workers:
+    def __init__(self, settings: Settings, urls: StoreUrls, listener: socket.socket, *, pretty: bool) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._arguments = (settings, urls, listener, pretty, os.getpid())
+        self._count = settings.workers
+        self._processes: list[BaseProcess] = []
+
+    def start(self) -> None:
+        self._processes = [self._started() for _ in range(self._count)]
+
+    def restart_dead(self) -> list[int]:
+        """Replaces workers that have ended by themselves; the ids of the new processes."""
+        replaced = []
+        for place, process in enumerate(self._processes):
+            if process.exitcode is not None:
+                process.close()
+                self._processes[place] = new = self._started()
+                replaced.append(new.pid or 0)
+        return replaced
+
+    def stop(self) -> None:
+        """Asks all to finish what they have, kills what has not ended in time."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join(KILL_AFTER)
+            if process.exitcode is None:
+                process.kill()
+                process.join()
+
+    def _started(self) -> BaseProcess:
+        process = self._context.Process(target=work, args=self._arguments, name="idp worker")
+        process.start()
+        return process
+
+
+def work(settings: Settings, urls: StoreUrls, listener: socket.socket, pretty: bool, parent: int) -> None:
+    """The life of one worker."""
+    _end_with(parent)
+    log_lines.configure(pretty=pretty)
+    # Ctrl-C reaches the whole terminal group; the parent tells its workers when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, urls, listener))
+
+
+async def _serve(settings: Settings, urls: StoreUrls, listener: socket.socket) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    app: Any = Application(settings, urls)
+    await serve(app, hypercorn_config(listener), shutdown_trigger=stop.wait)
+
+
+def hypercorn_config(listener: socket.socket) -> Config:
+    config = Config()
+    config.bind = [f"fd://{os.dup(listener.fileno())}"]  # Hypercorn closes what it is given
+    config.backlog = 4096
+    config.accesslog = None
+    config.errorlog = None
+    config.include_server_header = False
+    config.graceful_timeout = GRACEFUL_SECONDS
+    config.shutdown_timeout = GRACEFUL_SECONDS
+    config.keep_alive_timeout = 75
+    config.keep_alive_max_requests = 1_000_000
+    config.read_timeout = 30
+    config.h11_max_incomplete_size = 16 * 1024
+    # HTTP/2 without TLS would let a request past a proxy's rules, and costs more than HTTP/1.1.
+    config.alpn_protocols = ["http/1.1"]
+    return config
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _end_with(parent: int) -> None:
+    """Killed with the parent, whatever killed that: a worker alone would serve from stores that are gone."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""Connections and shapes, no behaviour: tables, Postgres, Redis, scripts, migrations."""

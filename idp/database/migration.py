@@ -1,0 +1,120 @@
+"""
+Migrations under a lock.
+
+Tortoise has none: of two nodes that migrate at once one fails, and a data migration was seen applied twice. So whoever
+migrates holds an advisory lock on a connection of its own (direct to the server: not through a pooler in transaction
+mode), the others wait and find nothing left to do.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+import asyncpg
+from tortoise.connection import get_connection
+from tortoise.context import TortoiseContext
+from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
+
+from idp.database.postgres import answering, credentials, tortoise_config
+
+APP = "idp"
+LOCK = 0x6964702D6D696772  # "idp-migr"
+LOCK_WAIT = "120s"
+
+# The runtime role reads and writes rows, nothing else; of the audit trail it may only add to and read.
+GRANTS = """
+GRANT USAGE ON SCHEMA public, audit TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON users, clients, sessions TO {role};
+REVOKE ALL ON ALL TABLES IN SCHEMA audit FROM {role};
+GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA audit TO {role};
+REVOKE ALL ON tortoise_migrations FROM {role};
+GRANT SELECT ON tortoise_migrations TO {role};
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    name: str
+    applied: bool
+
+
+def package() -> str:
+    """`idp.migrations` in an installed wheel; in a checkout the folder `migrations/` beside `idp/`."""
+    if find_spec("idp.migrations") is not None:
+        return "idp.migrations"
+    root = str(Path(__file__).parents[2])
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    return "migrations"
+
+
+def known_steps() -> list[str]:
+    """The names of the migrations on disk, in order."""
+    spec = find_spec(package())
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return sorted(module.name for module in iter_modules(folders) if not module.name.startswith("_"))
+
+
+async def migrate(owner_url: str, runtime_role: str | None) -> list[str]:
+    """Brings the database to the newest step and grants *runtime_role* its rights. The names of the steps applied now."""
+    async with _locked(owner_url) as (executor, connection):
+        before = await _applied(connection)
+        await executor.migrate()
+        if runtime_role is not None and runtime_role != await connection.fetchval("SELECT session_user"):
+            quoted = await connection.fetchval("SELECT quote_ident($1)", runtime_role)
+            await connection.execute(GRANTS.format(role=quoted))
+        return [step for step in await _applied(connection) if step not in before]
+
+
+async def downgrade(owner_url: str, to: str | None) -> None:
+    """Back to step *to*, which stays; None: to the empty database."""
+    async with _locked(owner_url) as (executor, _):
+        await executor.migrate([MigrationTarget(APP, to or "__first__")], direction="backward")
+
+
+async def status(url: str) -> list[Step]:
+    """Every step on disk. Raises `StoreUnavailable`; a database never migrated has none applied."""
+    async with answering():
+        connection = await asyncpg.connect(**credentials(url), timeout=5)
+        try:
+            applied = await _applied(connection)
+        finally:
+            await connection.close()
+    return [Step(name, name in applied) for name in known_steps()]
+
+
+async def missing(connection: asyncpg.Connection) -> list[str]:
+    """Steps on disk that this database lacks."""
+    applied = await _applied(connection)
+    return [name for name in known_steps() if name not in applied]
+
+
+async def _applied(connection: asyncpg.Connection) -> list[str]:
+    # Tortoise's own reader takes every failure, a missing right included, for "none applied".
+    if await connection.fetchval("SELECT to_regclass('tortoise_migrations')") is None:
+        return []
+    rows = await connection.fetch("SELECT name FROM tortoise_migrations WHERE app = $1 ORDER BY name", APP)
+    return [row["name"] for row in rows]
+
+
+@asynccontextmanager
+async def _locked(owner_url: str) -> AsyncIterator[tuple[MigrationExecutor, asyncpg.Connection]]:
+    lock = await asyncpg.connect(**credentials(owner_url), timeout=10)
+    try:
+        await lock.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
+        await lock.execute("SELECT pg_advisory_lock($1)", LOCK)
+        async with TortoiseContext() as context:
+            config: dict[str, Any] = tortoise_config(owner_url, 2)
+            config["connections"]["default"]["credentials"]["command_timeout"] = None  # a migration takes what it takes
+            config["apps"][APP]["migrations"] = package()
+            await context.init(config=config)
+            yield MigrationExecutor(get_connection("default"), {APP: config["apps"][APP]}), lock
+    finally:
+        await lock.close()

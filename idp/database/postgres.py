@@ -1,0 +1,178 @@
+"""
+Postgres, behind one choke point: a deadline on every use, and every fault of the driver leaves here as `StoreUnavailable`.
+
+Tortoise owns the pool. The read that every refresh makes has a connection of its own and shares round trips: through the
+pool it would cost three times the CPU.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import asyncpg
+from asyncpg import exceptions
+from tortoise import Tortoise, connections
+from tortoise.exceptions import DBConnectionError, OperationalError
+
+from idp.domain.errors import StoreUnavailable
+
+DEADLINE = 5.0
+CONNECT_TIMEOUT = 2.0
+
+# What says "not now" rather than "that statement is wrong".
+FAULTS = (
+    OSError,
+    asyncio.TimeoutError,
+    DBConnectionError,
+    exceptions.InterfaceError,
+    exceptions.InternalClientError,
+    exceptions.PostgresConnectionError,
+    exceptions.OperatorInterventionError,
+    exceptions.InsufficientResourcesError,
+    exceptions.PostgresSystemError,
+    exceptions.TransactionRollbackError,
+    exceptions.LockNotAvailableError,
+    exceptions.ReadOnlySQLTransactionError,
+    exceptions.InvalidAuthorizationSpecificationError,
+    exceptions.InvalidCatalogNameError,
+    exceptions.UndefinedTableError,
+    exceptions.UndefinedColumnError,
+)
+
+
+@asynccontextmanager
+async def answering(deadline: float = DEADLINE) -> AsyncIterator[None]:
+    """Every use of Postgres stands inside one of these. *deadline* in seconds, waiting for a connection included."""
+    try:
+        async with asyncio.timeout(deadline):
+            yield
+    except FAULTS as fault:
+        raise unavailable(fault) from fault
+    except OperationalError as fault:  # Tortoise's wrapper around what the driver said
+        if isinstance(fault.__cause__, FAULTS):
+            raise unavailable(fault.__cause__) from fault
+        raise
+
+
+def unavailable(fault: BaseException) -> StoreUnavailable:
+    # The driver's text may hold the host, the role or a row, so only the class is kept.
+    return StoreUnavailable(reason=f"postgres: {type(fault).__name__}")
+
+
+async def _keep_session_state(_: Any) -> None:
+    """Nothing here sets any, so the pool need not spend a round trip on resetting it."""
+
+
+def credentials(url: str) -> dict[str, Any]:
+    """
+    A libpq URL as asyncpg's arguments. `?host=/folder` names a socket; `statement_cache_size=0` is for pgbouncer's
+    transaction mode; `sslmode` is passed on.
+    """
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    found: dict[str, Any] = {
+        "host": query.get("host") or parts.hostname or "localhost",
+        "port": int(query.get("port") or parts.port or 5432),
+        "user": unquote(parts.username or "") or None,
+        "password": unquote(parts.password or "") or None,
+        "database": unquote(parts.path.lstrip("/")) or None,
+    }
+    if "sslmode" in query:
+        found["ssl"] = query["sslmode"]
+    if "statement_cache_size" in query:
+        found["statement_cache_size"] = int(query["statement_cache_size"])
+    return found
+
+
+def tortoise_config(url: str, pool: int) -> dict[str, Any]:
+    return {
+        "connections": {
+            "default": {
+                "engine": "tortoise.backends.asyncpg",
+                "credentials": {
+                    **credentials(url),
+                    "minsize": 1,
+                    "maxsize": pool,
+                    "timeout": CONNECT_TIMEOUT,
+                    "command_timeout": DEADLINE,
+                    "application_name": "idp",
+                    "reset": _keep_session_state,
+                },
+            }
+        },
+        "apps": {"idp": {"models": ["idp.database.tables"], "default_connection": "default"}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+class Postgres:
+    """One process' use of one database: Tortoise's pool of up to *pool* − 1 connections and one for the hot read."""
+
+    def __init__(self, url: str, pool: int) -> None:
+        self._url = url
+        self._pool = max(1, pool - 1)
+        self._reader: asyncpg.Connection | None = None
+
+    async def open(self) -> None:
+        """Connects to nothing yet: a process may start while its database is down, and is not ready until it answers."""
+        await Tortoise.init(config=tortoise_config(self._url, self._pool), _enable_global_fallback=True)
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            self._reader.terminate()
+        await Tortoise.close_connections()
+
+    @asynccontextmanager
+    async def connection(self, deadline: float = DEADLINE) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of the pool, inside `answering`."""
+        async with answering(deadline), connections.get("default").acquire_connection() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def read(self, query: str, *arguments: Any) -> Sequence[asyncpg.Record]:
+        """
+        Rows, on the reader's own connection: one call at a time, by whom batches them.
+
+        Repeated once on a new connection when the old one had died meanwhile, as after a restart of the server.
+        """
+        async with answering():
+            for attempt in (1, 2):
+                reader = await self._connected()
+                try:
+                    rows: Sequence[asyncpg.Record] = await reader.fetch(query, *arguments)
+                except (
+                    OSError,
+                    exceptions.InterfaceError,
+                    exceptions.PostgresConnectionError,
+                    exceptions.OperatorInterventionError,
+                ):
+                    self._drop_reader()
+                    if attempt == 2:
+                        raise
+                except asyncio.CancelledError:
+                    self._drop_reader()
+                    raise
+                else:
+                    return rows
+        raise AssertionError("unreachable")
+
+    def _drop_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.terminate()
+            self._reader = None
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._reader is None or self._reader.is_closed():
+            self._reader = await asyncpg.connect(
+                **credentials(self._url), timeout=CONNECT_TIMEOUT, command_timeout=DEADLINE
+            )
+        return self._reader

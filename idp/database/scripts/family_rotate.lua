@@ -1,0 +1,64 @@
+-- Retire the presented refresh token and name its successor: the state machine of idp/domain/refresh_tokens.py.
+--
+-- One hash per family, one key, one slot; its size does not grow with rotations.
+--   g watermark: the only generation that may rotate   n its nonce   pn nonce of generation g-1
+--   t ms when g was issued   r replays of g-1   k generations in a row that saw a replay
+--   v why revoked (then a tombstone)   x absolute expiry in ms   c client
+--
+-- KEYS[1] the family   ARGV: 1 generation  2 nonce  3 issued at, ms  4 proposed nonce  5 client
+--                            6 grace, ms  7 most generations in a row with a replay  8 clock skew, ms  9 rebuild until, ms, or ''
+-- Answers {outcome, generation, nonce, issued at} or {outcome} or {'REVOKED', reason}.
+-- Asked again with the same proposed nonce it answers the same, so a driver may repeat a call whose answer was lost.
+local key = KEYS[1]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local generation, nonce, issued_at = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local proposed, client = ARGV[4], ARGV[5]
+
+local function revoke(reason)
+  redis.call('HSET', key, 'v', reason)
+  redis.call('HDEL', key, 'n', 'pn')
+end
+
+local family = redis.call('HMGET', key, 'g', 'n', 'pn', 't', 'r', 'k', 'v', 'x', 'c')
+local rebuilt = false
+if not family[1] then
+  local expires_at = ARGV[9]
+  if expires_at == '' then return {'MISSING'} end
+  if now >= tonumber(expires_at) then return {'EXPIRED'} end
+  family = {generation, nonce, '', issued_at, 0, 0, false, expires_at, client}
+  redis.call('HSET', key, 'g', generation, 'n', nonce, 't', issued_at, 'x', expires_at, 'c', client)
+  redis.call('PEXPIREAT', key, expires_at)
+  rebuilt = true
+end
+
+local watermark, current, previous = tonumber(family[1]), family[2], family[3]
+local moved_at, replays, in_a_row = tonumber(family[4]), tonumber(family[5] or 0), tonumber(family[6] or 0)
+if family[7] then return {'REVOKED', family[7]} end
+if now >= tonumber(family[8]) then return {'EXPIRED'} end
+if family[9] ~= client then return {'CLIENT'} end
+
+local outcome
+if generation == watermark then
+  if nonce ~= current then revoke('fork'); return {'FORK'} end
+  outcome = rebuilt and 'REBUILT' or 'OK'
+elseif generation == watermark - 1 and nonce == previous then
+  if proposed == current then return {'OK', watermark, current, family[4]} end
+  local grace = tonumber(ARGV[6])
+  if grace > 0 and now - moved_at <= grace and in_a_row < tonumber(ARGV[7]) then
+    redis.call('HINCRBY', key, 'r', 1)
+    return {'REISSUE', watermark, current, family[4]}
+  end
+  revoke('reuse'); return {'REUSE'}
+elseif generation < watermark then
+  revoke('reuse'); return {'REUSE'}
+else
+  -- Authentic and newer than what is remembered here: writes were lost. Issued before the watermark last moved, it
+  -- shows that somebody moved it with an older token meanwhile.
+  if issued_at + tonumber(ARGV[8]) < moved_at then revoke('fork'); return {'FORK'} end
+  outcome = 'FORWARD'
+end
+
+in_a_row = replays > 0 and in_a_row + 1 or 0
+redis.call('HSET', key, 'g', generation + 1, 'n', proposed, 'pn', nonce, 't', now, 'r', 0, 'k', in_a_row)
+return {outcome, generation + 1, proposed, tostring(now)}

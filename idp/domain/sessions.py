@@ -1,0 +1,98 @@
+"""
+Sessions: one sign-in of one user at one client, the durable record behind a family of refresh tokens.
+
+Postgres keeps it. It is read at every refresh, so a revocation holds even when Redis forgets it; it is written at sign-in,
+at revocation (before the answer) and by a batched checkpoint of `gen_floor`, never per rotation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from idp.domain.users import Role, UserStatus
+
+
+class RevokedReason(StrEnum):
+    LOGOUT = "logout"
+    LOGOUT_ALL = "logout_all"
+    REUSE = "reuse"
+    FORK = "fork"
+    ADMIN = "admin"
+    USER_DISABLED = "user_disabled"
+    CLIENT_REMOVED = "client_removed"
+
+    @property
+    def theft(self) -> bool:
+        return self in (RevokedReason.REUSE, RevokedReason.FORK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """*id* is the `sid` of tokens and lists; *family_id* stands in refresh tokens only, and is shown to nobody."""
+
+    id: UUID
+    family_id: UUID
+    user_id: UUID
+    client_id: str
+    scope: str
+    audience: str | None
+    auth_time: datetime
+    auth_epoch: int
+    created_at: datetime
+    expires_at: datetime
+    gen_floor: int = 0
+    revoked_at: datetime | None = None
+    revoked_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionState:
+    """A session with the present state of its user, from one read."""
+
+    session: Session
+    email: str
+    name: str
+    roles: tuple[Role, ...]
+    status: UserStatus
+    auth_epoch: int
+
+    def over(self, now: datetime) -> str | None:
+        """Why this session gives no more tokens, or None while it does."""
+        if self.session.revoked_at is not None:
+            return f"revoked: {self.session.revoked_reason}"
+        if now >= self.session.expires_at:
+            return "expired"
+        if self.status is not UserStatus.ACTIVE:
+            return "user disabled"
+        if self.session.auth_epoch != self.auth_epoch:
+            return "signed out everywhere"
+        return None
+
+
+class Sessions(Protocol):
+    async def add(self, session: Session) -> bool:
+        """False when the user has been disabled or signed out everywhere since *auth_epoch* was read."""
+
+    async def find(self, session_id: UUID) -> SessionState | None: ...
+
+    async def find_family(self, family_id: UUID) -> SessionState | None: ...
+
+    async def list_of(self, user_id: UUID) -> list[Session]:
+        """Live ones, newest first."""
+
+    async def revoke(self, session_id: UUID, reason: RevokedReason) -> bool:
+        """True for the one call that revoked it; its event is written in the same step. Durable when this returns."""
+
+    async def revoke_all(self, user_id: UUID, reason: RevokedReason) -> Sequence[Session]:
+        """Raises the user's epoch and revokes every live session, in one step; gives those it revoked."""
+
+    async def raise_floors(self, floors: Mapping[UUID, int]) -> None:
+        """Checkpoint: for each family a generation that is known to be used. A floor never falls."""
+
+    async def purge(self, before: datetime, most: int) -> int:
+        """Deletes up to *most* sessions that expired before that instant; how many were deleted."""

@@ -1,0 +1,106 @@
+"""
+Users: who signs in.
+
+A user is known by one canonical e-mail address. `sub` is the random id, never the address, and is never given
+to anybody else (OpenID Connect Core, section 5.7).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+
+class Role(StrEnum):
+    USER = "USER"
+    ADMIN = "ADMIN"
+
+
+class UserStatus(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """*auth_epoch* grows when everything that was signed in before must end: it is copied into each session."""
+
+    id: UUID
+    email: str
+    name: str
+    roles: tuple[Role, ...]
+    status: UserStatus
+    email_verified: bool
+    auth_epoch: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def active(self) -> bool:
+        return self.status is UserStatus.ACTIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUser:
+    email: str
+    name: str
+    password_hash: str
+    roles: tuple[Role, ...] = (Role.USER,)
+    email_verified: bool = False
+
+
+def canonical_email(address: str) -> str:
+    """
+    The one form under which *address* is stored and counted: NFKC, case folded, trimmed, host in its ASCII form.
+
+    Two spellings of one mailbox (`A@x`, ` a@x.`, full-width letters, `ü` or `xn--`) give the same text, so that
+    they share one account and one counter of failures. The local part is folded too: no provider in use tells
+    `A@` from `a@`, and a second account there would only serve an impostor.
+    """
+    folded = unicodedata.normalize("NFKC", address).casefold().strip()
+    local, at, host = folded.rpartition("@")
+    if not at:
+        return folded
+    host = host.strip(".")
+    with suppress(UnicodeError):  # not a host name: kept as it is, no stored address will equal it
+        host = host.encode("idna").decode("ascii")
+    return f"{local}@{host}"
+
+
+class Users(Protocol):
+    async def find(self, user_id: UUID) -> User | None: ...
+
+    async def find_by_email(self, address: str) -> User | None:
+        """By any spelling of the address."""
+
+    async def find_with_password(self, address: str) -> tuple[User, str | None] | None:
+        """The user and the stored password hash; None for an unknown address."""
+
+    async def add(self, new: NewUser) -> User | None:
+        """The new user with a random id, or None when the address is taken: of many at once, one adds."""
+
+    async def has_administrator(self) -> bool: ...
+
+    async def add_first_administrator(self, new: NewUser) -> User | None:
+        """As `add`, but only while no administrator exists; None otherwise. One of many at once adds."""
+
+    async def rename(self, user_id: UUID, name: str) -> User | None: ...
+
+    async def replace_password_hash(self, user_id: UUID, old: str, new: str) -> bool:
+        """Only if *old* is still the stored one: a rehash never undoes a change of password."""
+
+    async def disable(self, user_id: UUID) -> User | None:
+        """Status disabled, epoch raised and every session revoked, in one step."""
+
+    async def enable(self, user_id: UUID) -> User | None: ...
+
+    async def set_roles(self, user_id: UUID, roles: Sequence[Role]) -> User | None: ...
+
+    async def page(self, *, search: str | None = None, limit: int = 100, after: UUID | None = None) -> list[User]:
+        """By id, so that a page is continued with the last id of the one before; *search* is part of address or name."""

@@ -1,0 +1,158 @@
+"""The edge itself: what happens to a request before and after the application inside."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from idp.controllers.answers import HttpAnswer, InternalError, refusal_answer
+from idp.controllers.exchange import SCOPE_KEY, Exchange, Receive, Scope, Send
+from idp.domain.errors import Refusal, Unavailable
+from idp.domain.events import Origin, origin
+from idp.edge.addresses import Addresses
+from idp.edge.bodies import Disconnected, decoded_form, decoded_json, read
+from idp.edge.cors import Cors
+from idp.edge.security_headers import completed
+
+log = structlog.get_logger("idp.http")
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+@dataclass(slots=True)
+class _Answered:
+    """What has been sent so far. *status* 0: nothing."""
+
+    status: int = 0
+
+
+class Edge:
+    def __init__(self, inside: Any, *, addresses: Addresses, cors: Cors) -> None:
+        self._inside = inside
+        self._addresses = addresses
+        self._cors = cors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        started = time.perf_counter()
+        exchange = self._exchange(scope)
+        origin.set(Origin(address=exchange.address, request_id=exchange.request_id))
+        scope[SCOPE_KEY] = exchange
+        answered = _Answered()
+        dressed = self._dressed(exchange, send, answered)
+        try:
+            await self._serve(scope, receive, dressed, exchange, answered)
+        except Disconnected:
+            answered.status = 499
+        finally:
+            _log_line(exchange, answered.status, time.perf_counter() - started)
+
+    def _exchange(self, scope: Scope) -> Exchange:
+        headers: dict[bytes, list[bytes]] = defaultdict(list)
+        for name, value in scope["headers"]:
+            headers[name].append(value)
+        claimed_id = headers[b"x-request-id"][0] if b"x-request-id" in headers else b""
+        peer = (scope.get("client") or ("unknown", 0))[0]
+        return Exchange(
+            request_id=claimed_id.decode() if REQUEST_ID.fullmatch(claimed_id) else secrets.token_hex(8),
+            address=self._addresses.of(peer, headers.get(b"x-forwarded-for", ())),
+            method=scope["method"],
+            path=scope["path"],
+            query=scope.get("query_string", b""),
+            headers=dict(headers),
+        )
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange, answered: _Answered) -> None:
+        try:
+            if await self._preflight(exchange, send):
+                return
+            body = await self._read(receive, exchange)
+            await self._inside(scope, _replay(body, receive), send)
+        except Disconnected:
+            raise
+        except Refusal as refusal:
+            await _refuse(refusal, exchange, send, answered)
+        except Exception:
+            log.exception("unhandled_exception", request_id=exchange.request_id, path=exchange.path[:256])
+            await _refuse(InternalError(), exchange, send, answered)
+
+    async def _read(self, receive: Receive, exchange: Exchange) -> bytes:
+        """The body, decoded as its part of the API wants it. Other parts get the bytes."""
+        if exchange.method not in WITH_BODY:
+            return b""
+        length = exchange.headers.get(b"content-length", [None])[0]
+        body = await read(receive, length)
+        content_type = exchange.header(b"content-type")
+        if exchange.path.startswith("/oauth2/"):
+            if exchange.method == "POST":
+                exchange.form = decoded_form(body, content_type)
+        elif exchange.path.startswith(("/auth/", "/admin/")):
+            exchange.json = decoded_json(body, content_type)
+        return body
+
+    async def _preflight(self, exchange: Exchange, send: Send) -> bool:
+        page = exchange.header(b"origin")
+        if exchange.method != "OPTIONS" or page is None or b"access-control-request-method" not in exchange.headers:
+            return False
+        headers = await self._cors.preflight(exchange.path, page)
+        if headers is None:
+            return False
+        await HttpAnswer(204, b"", headers).send(send)
+        return True
+
+    def _dressed(self, exchange: Exchange, send: Send, answered: _Answered) -> Send:
+        """*send* with the headers that every answer has."""
+
+        async def dressed(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                answered.status = message["status"]
+                headers = [(bytes(name).lower(), bytes(value)) for name, value in message["headers"]]
+                headers += await self._cors.answer(exchange.path, exchange.header(b"origin"))
+                headers.append((b"x-request-id", exchange.request_id.encode()))
+                message = {**message, "headers": completed(headers)}
+            await send(message)
+
+        return dressed
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """The body that was read already, then whatever comes: a disconnect."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Any:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+async def _refuse(refusal: Refusal, exchange: Exchange, send: Send, answered: _Answered) -> None:
+    if answered.status:
+        return  # half an answer is out: all that is left is to end the connection
+    if isinstance(refusal, Unavailable):
+        log.warning("unavailable", reason=str(refusal), request_id=exchange.request_id)
+    answer = refusal_answer(refusal, exchange.path, exchange.request_id)
+    if refusal.status in (408, 413):
+        # The rest of the body is still on its way; the connection cannot be used for another request.
+        answer.headers.append((b"connection", b"close"))
+    await answer.send(send)
+
+
+def _log_line(exchange: Exchange, status: int, seconds: float) -> None:
+    log.info(
+        "request",
+        method=exchange.method,
+        path=exchange.path[:256],
+        status=status,
+        ms=round(seconds * 1000, 1),
+        address=exchange.address,
+        request_id=exchange.request_id,
+    )

@@ -1,0 +1,257 @@
+"""
+Signing keys in a folder of files (`idp.domain.signing_keys.SigningKeys`).
+
+What signs and what is published is worked out once and holds until a file changes or the clock passes the next turn, so
+a signature costs the RSA operation and two base64 encodings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from idp.domain.errors import Conflict, InvalidKeyFile, NotFound, Unavailable
+from idp.domain.signing_keys import ALGORITHM, MARGIN, KeySchedule, KeyState, SigningKey, SigningKeys
+from idp.gateways.key_file_format import SHORTEST, StoredKey, base64url, new_key
+from idp.gateways.key_folder import KeyFolder, Listing
+
+KEPT_AFTER_EXPIRY = timedelta(days=1)
+
+_EVER = datetime.max.replace(tzinfo=UTC)
+_PADDING, _HASH = PKCS1v15(), SHA256()
+
+
+class Signer:
+    """One key, with the encoded JWS header of each `typ`."""
+
+    def __init__(self, kid: str, private: RSAPrivateKey) -> None:
+        self._kid = kid
+        self._private = private
+        self._headers: dict[str, bytes] = {}
+
+    def sign(self, payload: bytes, typ: str) -> str:
+        signed = (self._headers.get(typ) or self._header(typ)) + base64url(payload)
+        return (signed + b"." + base64url(self._private.sign(signed, _PADDING, _HASH))).decode("ascii")
+
+    def _header(self, typ: str) -> bytes:
+        header = base64url(orjson.dumps({"alg": ALGORITHM, "typ": typ, "kid": self._kid})) + b"."
+        self._headers[typ] = header
+        return header
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """What holds from *since* until *until*, and what `version` is meanwhile."""
+
+    since: datetime
+    until: datetime
+    signer: Signer | None
+    keys: tuple[SigningKey, ...]
+    published: tuple[Mapping[str, str], ...]
+    version: int
+
+
+class KeyFiles(SigningKeys):
+    """
+    *bits* is the size of new keys. *publish_ahead* is the JWKS max-age, *token_lifetime* the longest of any signed token.
+
+    *on_fault* hears once of each fault that a reload finds; meanwhile the keys that were good stay in use.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        bits: int = SHORTEST,
+        publish_ahead: timedelta,
+        token_lifetime: timedelta,
+        now: Callable[[], datetime],
+        on_fault: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._folder = KeyFolder(folder)
+        self._bits = bits
+        self._publish_ahead = publish_ahead + MARGIN
+        self._token_lifetime = token_lifetime
+        self._now = now
+        self._on_fault = on_fault
+        self._stored: dict[str, StoredKey] = {}
+        self._listing: Listing | None = None
+        self._fault: str | None = None
+        self._set = KeySet(_EVER, _EVER, None, (), (), 0)
+        self._reading = threading.RLock()
+        self._settling = threading.Lock()
+
+    @property
+    def version(self) -> int:
+        return self._current().version
+
+    def sign(self, payload: bytes, *, typ: str = "at+jwt") -> str:
+        signer = self._current().signer
+        if signer is None:
+            raise Unavailable(reason="no signing key may sign: run `idp keys rotate`")
+        return signer.sign(payload, typ)
+
+    def published(self) -> list[dict[str, str]]:
+        return [dict(jwk) for jwk in self._current().published]
+
+    def list(self) -> tuple[SigningKey, ...]:
+        return self._current().keys
+
+    def load(self) -> None:
+        """
+        Reads the folder, and makes the first key when none may sign. Any number of processes may do so at the same time.
+
+        Raises `InvalidKeyFile` for a file that must not be used, or a folder that cannot be.
+        """
+        with self._reading:
+            self._folder.prepare()
+            stored = self._folder.read()
+            if not self._may_sign(stored):
+                with self._folder.locked():
+                    if not self._may_sign(self._folder.read()):
+                        self._make(activates_at=self._now())
+            self._take()
+
+    def reload(self) -> bool:
+        """True when changed files were taken into use. Costs one listing of the folder when nothing has changed."""
+        with self._reading:
+            try:
+                changed = self._read_if_changed()
+            except (InvalidKeyFile, OSError) as fault:
+                self._report(str(fault))
+                changed = False
+        self._current()
+        return changed
+
+    async def watch(self, every: float = 1.0) -> None:
+        """Follows files and clock until it is cancelled; *every* is in seconds."""
+        while True:
+            await asyncio.sleep(every)
+            await asyncio.to_thread(self.reload)
+
+    def rotate(self) -> SigningKey:
+        with self._changing() as stored:
+            now = self._now()
+            schedule = self._schedule(stored)
+            for key in schedule.keys(now):
+                if key.state is KeyState.NEXT:
+                    raise Conflict(f"Key {key.kid} waits already. It signs from {key.activates_at.isoformat()} on.")
+            made = self._make(activates_at=now + self._publish_ahead if schedule.signer(now) else now)
+            for kid in _long_expired(schedule.keys(now), now):
+                self._folder.remove(stored[kid])
+        return self._find(made.record.kid)
+
+    def retire(self, kid: str, *, compromised: bool = False) -> SigningKey:
+        with self._changing() as stored:
+            if kid not in stored:
+                raise NotFound(f"There is no signing key {kid}.")
+            now = self._now()
+            states = {key.kid: key.state for key in self._schedule(stored).keys(now)}
+            # The successor is written first: killed in between, the server still has a key that signs.
+            if states[kid] is KeyState.ACTIVE:
+                self._promote(stored, [other for other, state in states.items() if state is KeyState.NEXT], now)
+            self._end(stored[kid], states[kid], compromised=compromised, now=now)
+        return self._find(kid)
+
+    def _promote(self, stored: Mapping[str, StoredKey], waiting: Iterable[str], now: datetime) -> None:
+        earliest = min((stored[kid] for kid in waiting), key=lambda key: key.record.activates_at, default=None)
+        if earliest is None:
+            self._make(activates_at=now)
+        else:
+            self._folder.save(replace(earliest, record=replace(earliest.record, activates_at=now)))
+
+    def _end(self, key: StoredKey, state: KeyState, *, compromised: bool, now: datetime) -> None:
+        record = key.record
+        if state in (KeyState.ACTIVE, KeyState.NEXT):
+            record = replace(record, retired_at=now)
+        if compromised and state is not KeyState.WITHDRAWN:
+            record = replace(record, withdrawn_at=now)
+        if record is not key.record:
+            self._folder.save(replace(key, record=record))
+
+    def _make(self, *, activates_at: datetime) -> StoredKey:
+        made = new_key(self._folder.path, bits=self._bits, created_at=self._now(), activates_at=activates_at)
+        self._folder.save(made)
+        return made
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, StoredKey]]:
+        """The keys as they are now, while nobody else writes; afterwards what was changed is in use."""
+        with self._reading:
+            with self._folder.locked():
+                yield self._folder.read()
+            self._take()
+
+    def _take(self) -> None:
+        listing = self._folder.listing()
+        self._settle(self._folder.read())
+        self._listing, self._fault = listing, None
+
+    def _read_if_changed(self) -> bool:
+        known, self._listing = self._listing, None
+        listing = self._folder.listing()
+        self._listing = listing
+        if listing == known:
+            return False
+        stored = self._folder.read()
+        if not self._may_sign(stored):
+            raise InvalidKeyFile(
+                f"{self._folder.path}: no key in it may sign. Restore its files, or run `idp keys rotate`."
+            )
+        self._settle(stored)
+        self._fault = None
+        return True
+
+    def _report(self, fault: str) -> None:
+        if fault != self._fault:
+            self._fault = fault
+            self._on_fault(fault)
+
+    def _find(self, kid: str) -> SigningKey:
+        return next(key for key in self.list() if key.kid == kid)
+
+    def _may_sign(self, stored: Mapping[str, StoredKey]) -> bool:
+        return self._schedule(stored).signer(self._now()) is not None
+
+    def _schedule(self, stored: Mapping[str, StoredKey]) -> KeySchedule:
+        return KeySchedule([key.record for key in stored.values()], self._token_lifetime)
+
+    def _current(self) -> KeySet:
+        current = self._set
+        if current.since <= self._now() < current.until:
+            return current
+        return self._settle()
+
+    def _settle(self, stored: dict[str, StoredKey] | None = None) -> KeySet:
+        """Works out what holds now. Runs on the event loop when the clock passes a turn, in a thread when files changed."""
+        with self._settling:
+            self._stored = self._stored if stored is None else stored
+            now = self._now()
+            schedule = self._schedule(self._stored)
+            signer, keys = schedule.signer(now), tuple(schedule.keys(now))
+            published = tuple(self._stored[key.kid].public for key in keys if key.state.published)
+            self._set = KeySet(
+                since=now,
+                until=schedule.next_change(now) or _EVER,
+                signer=Signer(signer.kid, self._stored[signer.kid].private) if signer else None,
+                keys=keys,
+                published=published,
+                version=self._set.version + (published != self._set.published),
+            )
+            return self._set
+
+
+def _long_expired(keys: Iterable[SigningKey], now: datetime) -> Iterator[str]:
+    for key in keys:
+        if key.state is KeyState.EXPIRED and key.unpublished_at and now - key.unpublished_at > KEPT_AFTER_EXPIRY:
+            yield key.kid

@@ -1,0 +1,93 @@
+"""
+The log: one JSON line a request and an event, on standard output; readable colours on a terminal in development.
+
+Nothing in this program hands a secret to the log. Should a library do it, `masked` is the net beneath: values under names
+that hold secrets, and texts that look like tokens, never leave. A log that cannot be written is no reason to stop serving.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO
+
+import orjson
+import structlog
+
+SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|assertion|verifier|^code$", re.IGNORECASE)
+# A refresh token of ours, a JWT, and the credentials of a URL.
+SECRET_TEXTS = re.compile(r"idp_rt_[\w-]+|eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*|(?<=://)[^/@\s]+@")
+MASK = "***"
+
+
+def configure(*, pretty: bool, level: int = logging.INFO, to_stderr: bool = False) -> None:
+    """Once per process. *pretty*: for a terminal; else JSON lines."""
+    shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, _stamp]
+    renderer: Any = structlog.dev.ConsoleRenderer() if pretty else _json
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, masked, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_LineFactory(sys.stderr if to_stderr else sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers = [_Forward()]
+    root.setLevel(logging.WARNING)
+    for noisy in ("authlib", "tortoise", "quart", "hypercorn", "asyncio"):
+        # At debug level these print queries with their values, and tokens.
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def masked(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {name: _mask(name, value) for name, value in line.items()}
+
+
+def _mask(name: str, value: Any) -> Any:
+    if name != "event" and SECRET_NAMES.search(name) and value is not None:
+        return MASK
+    if isinstance(value, str):
+        return SECRET_TEXTS.sub(MASK, value)
+    if isinstance(value, Mapping):
+        return {inner: _mask(str(inner), member) for inner, member in value.items()}
+    return value
+
+
+_stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def _json(_: Any, __: str, line: MutableMapping[str, Any]) -> str:
+    return orjson.dumps(line, default=str).decode("utf-8", "replace")
+
+
+class _LineFactory:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, *_: Any) -> _Lines:
+        return _Lines(self._stream)
+
+
+class _Lines:
+    """Writes lines. A full disk or a closed pipe loses lines, not requests."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass
+
+    debug = info = warning = error = critical = exception = log = msg
+
+
+class _Forward(logging.Handler):
+    """What libraries log by the standard module, as lines of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = structlog.get_logger(record.name)
+        logger.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)

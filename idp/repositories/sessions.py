@@ -1,0 +1,147 @@
+"""Sessions in Postgres, by SQL: each of these is read or decided in one statement, and the first is read at every refresh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from idp.database.batches import Batches
+from idp.database.postgres import Postgres
+from idp.domain.events import Event, RefreshTokenReused, SessionRevoked, SignedIn
+from idp.domain.sessions import RevokedReason, Session, SessionState
+from idp.domain.users import Role, UserStatus
+from idp.repositories.events import AuditTrail
+
+COLUMNS = [field.name for field in fields(Session)]
+STATE = f"""
+SELECT {", ".join(f"s.{column}" for column in COLUMNS)}, u.email, u.name, u.roles, u.status, u.auth_epoch AS user_epoch
+FROM sessions s JOIN users u ON u.id = s.user_id WHERE
+"""  # noqa: S608 - the names of a dataclass' fields
+
+# FOR SHARE: a disable or a sign-out everywhere either sees this session or stops it.
+INSERT = """
+INSERT INTO sessions (id, family_id, user_id, client_id, scope, audience, auth_time, auth_epoch, created_at, expires_at, gen_floor)
+SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10, 0 FROM users u
+WHERE u.id = $3 AND u.status = 'active' AND u.auth_epoch = $8 FOR SHARE
+RETURNING id
+"""
+
+REVOKE = """
+UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE id = $1 AND revoked_at IS NULL
+RETURNING id, user_id, client_id
+"""
+
+REVOKE_ALL = f"""
+WITH epoch AS (UPDATE users SET auth_epoch = auth_epoch + 1, updated_at = now() WHERE id = $1)
+UPDATE sessions SET revoked_at = now(), revoked_reason = $2
+WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
+RETURNING {", ".join(COLUMNS)}
+"""  # noqa: S608
+
+RAISE_FLOORS = """
+UPDATE sessions s SET gen_floor = f.floor, floor_at = now()
+FROM unnest($1::uuid[], $2::int[]) AS f (family_id, floor)
+WHERE s.family_id = f.family_id AND s.gen_floor < f.floor AND s.revoked_at IS NULL
+"""
+
+PURGE = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2)"
+
+
+class PostgresSessions:
+    def __init__(self, postgres: Postgres, trail: AuditTrail) -> None:
+        self._postgres = postgres
+        self._trail = trail
+        self._families: Batches[UUID, SessionState | None] = Batches(self._find_families)
+
+    async def add(self, session: Session) -> bool:
+        event = SignedIn(user_id=session.user_id, client_id=session.client_id, session_id=session.id)
+        async with self._postgres.transaction() as connection:
+            added = await connection.fetchval(
+                INSERT,
+                session.id,
+                session.family_id,
+                session.user_id,
+                session.client_id,
+                session.scope,
+                session.audience,
+                session.auth_time,
+                session.auth_epoch,
+                session.created_at,
+                session.expires_at,
+            )
+            if added is not None:
+                await self._trail.write(connection, event)
+        if added is not None:
+            self._trail.announce(event)
+        return added is not None
+
+    async def find(self, session_id: UUID) -> SessionState | None:
+        async with self._postgres.connection() as connection:
+            row = await connection.fetchrow(STATE + "s.id = $1", session_id)
+        return _state(row) if row else None
+
+    async def find_family(self, family_id: UUID) -> SessionState | None:
+        return await self._families.ask(family_id)
+
+    async def list_of(self, user_id: UUID) -> list[Session]:
+        async with self._postgres.connection() as connection:
+            rows = await connection.fetch(
+                STATE + "s.user_id = $1 AND s.revoked_at IS NULL AND s.expires_at > now() ORDER BY s.created_at DESC",
+                user_id,
+            )
+        return [_session(row) for row in rows]
+
+    async def revoke(self, session_id: UUID, reason: RevokedReason) -> bool:
+        async with self._postgres.transaction() as connection:
+            row = await connection.fetchrow(REVOKE, session_id, reason)
+            if row is None:
+                return False
+            event = _revocation(row, reason)
+            await self._trail.write(connection, event)
+        self._trail.announce(event)
+        return True
+
+    async def revoke_all(self, user_id: UUID, reason: RevokedReason) -> Sequence[Session]:
+        async with self._postgres.transaction() as connection:
+            rows = await connection.fetch(REVOKE_ALL, user_id, reason)
+            events = [_revocation(row, reason) for row in rows]
+            await self._trail.write(connection, *events)
+        self._trail.announce(*events)
+        return [_session(row) for row in rows]
+
+    async def raise_floors(self, floors: Mapping[UUID, int]) -> None:
+        async with self._postgres.connection() as connection:
+            await connection.execute(RAISE_FLOORS, list(floors), list(floors.values()))
+
+    async def purge(self, before: Any, most: int) -> int:
+        async with self._postgres.connection() as connection:
+            return int((await connection.execute(PURGE, before, most)).split()[-1])
+
+    async def _find_families(self, family_ids: Sequence[UUID]) -> Sequence[SessionState | None]:
+        rows = await self._postgres.read(STATE + "s.family_id = ANY($1::uuid[])", family_ids)
+        found = {row["family_id"]: _state(row) for row in rows}
+        return [found.get(family_id) for family_id in family_ids]
+
+
+def _revocation(row: asyncpg.Record, reason: RevokedReason) -> Event:
+    concerned = {"user_id": row["user_id"], "client_id": row["client_id"], "session_id": row["id"]}
+    return (RefreshTokenReused if reason.theft else SessionRevoked)(**concerned, reason=reason.value)
+
+
+def _session(row: asyncpg.Record) -> Session:
+    return Session(**{column: row[column] for column in COLUMNS})
+
+
+def _state(row: asyncpg.Record) -> SessionState:
+    return SessionState(
+        session=_session(row),
+        email=row["email"],
+        name=row["name"],
+        roles=tuple(Role(role) for role in row["roles"]),
+        status=UserStatus(row["status"]),
+        auth_epoch=row["user_epoch"],
+    )

@@ -1,0 +1,160 @@
+"""Users in Postgres, through Tortoise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+from tortoise.expressions import Q
+from tortoise.queryset import QuerySet
+
+from idp.database.postgres import Postgres, answering
+from idp.database.tables import UserRow
+from idp.domain.events import Event, ProfileChanged, RolesChanged, UserDisabled, UserEnabled, UserRegistered
+from idp.domain.sessions import RevokedReason
+from idp.domain.users import NewUser, Role, User, UserStatus, canonical_email
+from idp.repositories.events import AuditTrail
+
+# Any one administrator is enough to hold the others back, and nothing else takes this lock.
+FIRST_ADMINISTRATOR = 0x6964702D61646D69
+
+INSERT = """
+INSERT INTO users (id, email, email_norm, name, password_hash, roles, status, email_verified, auth_epoch, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, 0, now(), now())
+ON CONFLICT (email_norm) DO NOTHING
+RETURNING *
+"""
+
+
+class PostgresUsers:
+    def __init__(self, postgres: Postgres, trail: AuditTrail) -> None:
+        self._postgres = postgres
+        self._trail = trail
+
+    async def find(self, user_id: UUID) -> User | None:
+        async with answering():
+            return _user(await UserRow.get_or_none(id=user_id))
+
+    async def find_by_email(self, address: str) -> User | None:
+        async with answering():
+            return _user(await UserRow.get_or_none(email_norm=canonical_email(address)))
+
+    async def find_with_password(self, address: str) -> tuple[User, str | None] | None:
+        async with answering():
+            row = await UserRow.get_or_none(email_norm=canonical_email(address))
+        user = _user(row)
+        return (user, row.password_hash) if user and row else None
+
+    async def add(self, new: NewUser) -> User | None:
+        return await self._add(new, only_first_administrator=False)
+
+    async def has_administrator(self) -> bool:
+        async with answering():
+            return await UserRow.filter(roles__contains=[Role.ADMIN.value]).exists()
+
+    async def add_first_administrator(self, new: NewUser) -> User | None:
+        return await self._add(new, only_first_administrator=True)
+
+    async def rename(self, user_id: UUID, name: str) -> User | None:
+        return await self._change(
+            "UPDATE users SET name = $2, updated_at = now() WHERE id = $1 RETURNING *",
+            (user_id, name),
+            ProfileChanged(user_id=user_id),
+        )
+
+    async def replace_password_hash(self, user_id: UUID, old: str, new: str) -> bool:
+        async with answering():
+            return await UserRow.filter(id=user_id, password_hash=old).update(password_hash=new) == 1
+
+    async def disable(self, user_id: UUID) -> User | None:
+        return await self._change(
+            """
+            WITH ended AS (
+                UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE user_id = $1 AND revoked_at IS NULL
+            )
+            UPDATE users SET status = 'disabled', auth_epoch = auth_epoch + 1, updated_at = now() WHERE id = $1 RETURNING *
+            """,
+            (user_id, RevokedReason.USER_DISABLED),
+            UserDisabled(user_id=user_id),
+        )
+
+    async def enable(self, user_id: UUID) -> User | None:
+        return await self._change(
+            "UPDATE users SET status = 'active', updated_at = now() WHERE id = $1 RETURNING *",
+            (user_id,),
+            UserEnabled(user_id=user_id),
+        )
+
+    async def set_roles(self, user_id: UUID, roles: Sequence[Role]) -> User | None:
+        return await self._change(
+            "UPDATE users SET roles = $2, updated_at = now() WHERE id = $1 RETURNING *",
+            (user_id, [role.value for role in roles]),
+            RolesChanged(user_id=user_id, roles=" ".join(roles)),
+        )
+
+    async def page(self, *, search: str | None = None, limit: int = 100, after: UUID | None = None) -> list[User]:
+        rows: QuerySet[UserRow] = UserRow.all()
+        if search:
+            rows = rows.filter(Q(email_norm__contains=canonical_email(search)) | Q(name__icontains=search))
+        if after:
+            rows = rows.filter(id__gt=after)
+        async with answering():
+            found = await rows.order_by("id").limit(limit)
+        return [user for row in found if (user := _user(row))]
+
+    async def _add(self, new: NewUser, *, only_first_administrator: bool) -> User | None:
+        async with self._postgres.transaction() as connection:
+            if only_first_administrator:
+                # Held until commit: of many processes that start at once the next one sees the first one's row.
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", FIRST_ADMINISTRATOR)
+                if await connection.fetchval("SELECT EXISTS (SELECT FROM users WHERE roles @> ARRAY['ADMIN'])"):
+                    return None
+            row = await connection.fetchrow(
+                INSERT,
+                uuid4(),
+                new.email,
+                canonical_email(new.email),
+                new.name,
+                new.password_hash,
+                [role.value for role in new.roles],
+                new.email_verified,
+            )
+            if row is None:
+                return None
+            event = UserRegistered(user_id=row["id"])
+            await self._trail.write(connection, event)
+        self._trail.announce(event)
+        return _from_record(row)
+
+    async def _change(self, statement: str, arguments: tuple[object, ...], event: Event) -> User | None:
+        async with self._postgres.transaction() as connection:
+            row = await connection.fetchrow(statement, *arguments)
+            if row is None:
+                return None
+            await self._trail.write(connection, event)
+        self._trail.announce(event)
+        return _from_record(row)
+
+
+def _from_record(record: object) -> User:
+    # Not init_from_db(): a record of a RETURNING * has the same columns, and needs no model.
+    values = dict(record)  # type: ignore[call-overload]
+    return _user_of(UserRow(**{name: value for name, value in values.items() if name != "password_hash"}))
+
+
+def _user(row: UserRow | None) -> User | None:
+    return _user_of(row) if row is not None else None
+
+
+def _user_of(row: UserRow) -> User:
+    return User(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        roles=tuple(Role(role) for role in row.roles),
+        status=UserStatus(row.status),
+        email_verified=row.email_verified,
+        auth_epoch=row.auth_epoch,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,130 @@
+"""
+Authlib's authorization server, with storage behind its hooks.
+
+One place looks clients up, one place issues (`Grant.generate_token`), one place commits (`save_token`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from authlib.oauth2 import AuthorizationServer as AuthlibServer
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidGrantError
+
+from idp.domain.clients import Client, Clients
+from idp.domain.errors import InvalidCredentials, InvalidToken
+from idp.domain.sessions import Session
+from idp.domain.users import User
+from idp.services.access_tokens import AccessTokens
+from idp.services.authlib_bridge import AsyncHooks, run
+from idp.services.client_authentication import AuthlibClient, ClientRefused, presented_method
+from idp.services.grants.refresh_token import NO_LONGER_VALID
+from idp.services.login import Login
+from idp.services.sessions import SessionService
+from idp.services.token_request import TokenRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """*client* is the one that authenticated, if any did."""
+
+    status: int
+    body: dict[str, Any]
+    headers: Sequence[tuple[str, str]]
+    client: Client | None = None
+
+
+class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
+    def __init__(
+        self,
+        grants: Sequence[type],
+        *,
+        clients: Clients,
+        sessions: SessionService,
+        access_tokens: AccessTokens,
+        login: Login,
+        now: Callable[[], datetime],
+    ) -> None:
+        super().__init__()
+        self.clients = clients
+        self.sessions = sessions
+        self.access_tokens = access_tokens
+        self.login = login
+        self._now = now
+        for grant in grants:
+            self.register_grant(grant)
+
+    @property
+    def grant_types(self) -> list[str]:
+        return [grant.GRANT_TYPE for grant, _ in self._token_grants]
+
+    async def token(self, fields: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> Answer:
+        """
+        RFC 6749, section 3.2: *fields* of the form, *headers* with at most `Authorization`.
+
+        Raises `Unavailable` when nothing was decided. Every other outcome is an answer.
+        """
+        request = TokenRequest(fields, headers)
+        try:
+            request.check()
+        except OAuth2Error as error:
+            status, body, extra = error()
+            return Answer(status, dict(body), extra)
+        status, body, extra = await run(self.create_token_response, request)
+        return Answer(status, dict(body), extra, request.client.client if request.client else None)
+
+    def new_session(self, user: User, client: Client, *, scope: str, audience: str | None) -> Session:
+        """One that gives no refresh tokens lives as long as its access token."""
+        refreshable = "refresh_token" in client.grant_types
+        lifetime = None if refreshable else timedelta(seconds=self.access_tokens.lifetime)
+        return self.sessions.new(user, client, scope=scope, audience=audience, lifetime=lifetime)
+
+    # What Authlib calls.
+
+    async def query_client(self, client_id: str) -> AuthlibClient | None:
+        client = await self.clients.find(client_id)
+        return AuthlibClient(client, self._now) if client is not None and client.enabled else None
+
+    def authenticate_client(
+        self, request: TokenRequest, methods: Sequence[str], endpoint: str = "token"
+    ) -> AuthlibClient:
+        method = presented_method(request)
+        if method not in methods:
+            raise ClientRefused
+        try:
+            client: AuthlibClient = super().authenticate_client(request, [method], endpoint)
+        except ClientRefused:
+            raise
+        except InvalidClientError as error:
+            raise ClientRefused from error
+        # Known to the answer even when the rest of the request is refused: its pages may read the error (CORS).
+        request.client = client
+        return client
+
+    async def save_token(self, token: dict[str, Any], request: TokenRequest) -> None:
+        """The one write of a token request: a session started, or its refresh token rotated, in one atomic step."""
+        try:
+            if request.refresh_token is not None:
+                token["refresh_token"] = await self.sessions.rotate(request.refresh_token.presented)
+            elif request.session is not None:
+                refreshable = request.client.check_grant_type("refresh_token")
+                refresh_token = await self.sessions.start(request.session, refreshable=refreshable)
+                if refresh_token is not None:
+                    token["refresh_token"] = refresh_token
+        except InvalidToken as refusal:
+            raise InvalidGrantError(NO_LONGER_VALID) from refusal
+        except InvalidCredentials as refusal:
+            raise InvalidGrantError(refusal.detail) from refusal
+
+    def create_oauth2_request(self, request: TokenRequest) -> TokenRequest:
+        return request
+
+    def handle_response(self, status: int, body: Any, headers: Any) -> tuple[int, Any, Any]:
+        return status, body, headers
+
+    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Nobody listens."""

@@ -1,0 +1,81 @@
+"""
+How a client proves itself at the token endpoint (RFC 6749, section 2.3).
+
+Authlib checks each method; what it lets pass is settled here before: two methods at once, a `client_id` beside a Basic
+header that names another client, a header that is not UTF-8. Every failure looks alike: 401 with `WWW-Authenticate`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
+from authlib.oauth2.rfc6749.util import extract_basic_authorization
+
+from idp.domain.clients import Client
+from idp.services.token_request import TokenRequest
+
+METHODS = ("client_secret_basic", "client_secret_post", "none")
+
+
+class ClientRefused(InvalidClientError):  # type: ignore[misc]
+    """One status, text and header, whether the client is unknown, disabled or has another secret."""
+
+    def __init__(self) -> None:
+        super().__init__("Client authentication failed.", status_code=401)
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        common = [header for header in super().get_headers() if header[0] != "WWW-Authenticate"]
+        return [*common, ("WWW-Authenticate", 'Basic realm="idp", charset="UTF-8"')]
+
+
+class AuthlibClient:
+    """A domain client under the names by which Authlib asks (its `ClientMixin`)."""
+
+    __slots__ = ("_now", "client")
+
+    def __init__(self, client: Client, now: Callable[[], datetime]) -> None:
+        self.client = client
+        self._now = now
+
+    def get_client_id(self) -> str:
+        return self.client.client_id
+
+    def check_client_secret(self, secret: str) -> bool:
+        return self.client.has_secret(secret, self._now())
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        return self.client.takes_method(method)
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return grant_type in self.client.grant_types
+
+
+def presented_method(request: TokenRequest) -> str:
+    """The one method that *request* uses. Raises Authlib's errors for none that can be read, or more than one."""
+    header = request.headers.get("Authorization")
+    form = request.payload.data
+    if "client_assertion" in form or "client_assertion_type" in form:
+        raise ClientRefused
+    if header is None or header.split(" ", 1)[0].lower() != "basic":
+        return "client_secret_post" if "client_secret" in form else "none"
+    if "client_secret" in form:
+        raise InvalidRequestError("Use one method of client authentication, not two.")
+    client_id, secret = _basic(header)
+    if not client_id or not secret:
+        raise ClientRefused
+    if form.get("client_id", client_id) != client_id:
+        raise InvalidRequestError("The client_id parameter names another client than the Authorization header.")
+    return "client_secret_basic"
+
+
+def _basic(header: str) -> tuple[Any, Any]:
+    try:
+        base64.b64decode(header.split(None, 1)[1], validate=True)
+        return extract_basic_authorization({"Authorization": header})  # type: ignore[no-any-return]
+    except (IndexError, binascii.Error, UnicodeError, ValueError):
+        raise ClientRefused from None

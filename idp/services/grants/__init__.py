@@ -1,0 +1,68 @@
+"""
+One file a grant type. What they share: `Grant`.
+
+Read hooks only read. `generate_token` signs, `AuthorizationServer.save_token` is the one write of a token request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from authlib.oauth2.rfc6749 import InvalidScopeError, OAuth2Error
+
+from idp.domain.clients import Client, is_resource
+from idp.domain.scopes import granted_scope
+from idp.services.access_tokens import Subject
+from idp.services.authlib_bridge import AsyncHooks
+from idp.services.client_authentication import METHODS
+
+if TYPE_CHECKING:
+    from idp.services.authorization_server import AuthorizationServer
+    from idp.services.token_request import TokenRequest
+
+
+class InvalidTargetError(OAuth2Error):  # type: ignore[misc]
+    """RFC 8707, section 2."""
+
+    error = "invalid_target"
+
+
+class Grant(AsyncHooks):
+    """Authlib's token generators never see the request; `generate_token` here does, so what a token says is decided here."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS: tuple[str, ...] = METHODS
+    request: TokenRequest
+    server: AuthorizationServer
+
+    @property
+    def registered(self) -> Client:
+        return cast("Client", self.request.client.client)
+
+    def subject(self, user: Any, scope: str) -> Subject:
+        """Whom and what the access token is about."""
+        raise NotImplementedError
+
+    def generate_token(self, user: Any = None, scope: str | None = None, **_: Any) -> dict[str, Any]:
+        """The answer without a refresh token: `save_token` adds that once it exists."""
+        granted = granted_scope(scope, self.allowed_scope())
+        if granted is None:
+            raise InvalidScopeError
+        return {
+            "access_token": self.server.access_tokens.issue(self.subject(user, granted)),
+            "token_type": "Bearer",
+            "expires_in": self.server.access_tokens.lifetime,
+            "scope": granted,
+        }
+
+    def allowed_scope(self) -> str:
+        return self.registered.scope
+
+    def audience(self) -> str | None:
+        """The resource that is asked for, if the client may (RFC 8707)."""
+        resource = self.request.resource
+        if resource is None:
+            return None
+        allowed = self.registered.resources
+        if not is_resource(resource) or (allowed and resource not in allowed):
+            raise InvalidTargetError("The client may not ask for that resource.")
+        return resource

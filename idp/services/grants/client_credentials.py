@@ -1,0 +1,19 @@
+"""A client for itself (RFC 6749, section 4.4). Never a refresh token; `sub` is the client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authlib.oauth2.rfc6749 import grants
+
+from idp.services.access_tokens import Subject
+from idp.services.client_authentication import METHODS
+from idp.services.grants import Grant
+
+
+class ClientCredentialsGrant(Grant, grants.ClientCredentialsGrant):  # type: ignore[misc]
+    TOKEN_ENDPOINT_AUTH_METHODS: tuple[str, ...] = tuple(method for method in METHODS if method != "none")
+
+    def subject(self, user: Any, scope: str) -> Subject:
+        client_id = self.registered.client_id
+        return Subject(sub=client_id, client_id=client_id, scope=scope, audience=self.audience())

@@ -1,0 +1,55 @@
+"""RFC 6749, section 6, with rotation (RFC 9700, section 4.14)."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from authlib.oauth2.rfc6749 import InvalidGrantError, grants
+
+from idp.domain.errors import InvalidToken
+from idp.domain.scopes import wire
+from idp.domain.sessions import Session, SessionState
+from idp.services.access_tokens import Subject
+from idp.services.grants import Grant, InvalidTargetError
+from idp.services.presented_token import AuthlibRefreshToken
+
+NO_LONGER_VALID = "The refresh token is invalid, expired, revoked or was issued to another client."
+
+
+class RefreshTokenGrant(Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
+    INCLUDE_NEW_REFRESH_TOKEN = True
+
+    async def authenticate_refresh_token(self, refresh_token: str) -> AuthlibRefreshToken:
+        try:
+            presented = await self.server.sessions.present(refresh_token, self.registered.client_id)
+        except InvalidToken as refusal:
+            raise InvalidGrantError(NO_LONGER_VALID) from refusal
+        return AuthlibRefreshToken(presented)
+
+    def authenticate_user(self, refresh_token: AuthlibRefreshToken) -> SessionState:
+        """Read together with the session: the user's present state, so that a disabled user or changed role counts now."""
+        return refresh_token.presented.state
+
+    @property
+    def session(self) -> Session:
+        return cast("AuthlibRefreshToken", self.request.refresh_token).presented.state.session
+
+    def allowed_scope(self) -> str:
+        """The scope of the family, also after a refresh that asked for less; and never more than the client has now."""
+        return wire(scope for scope in self.session.scope.split() if scope in self.registered.scopes)
+
+    def issue_token(self, user: SessionState, refresh_token: AuthlibRefreshToken) -> dict[str, Any]:
+        """Asked for no scope, all that the family still may have. The new refresh token keeps the family's (section 6)."""
+        return self.generate_token(user=user, scope=self.request.payload.scope)
+
+    def audience(self) -> str | None:
+        asked, granted = super().audience(), self.session.audience
+        if granted is not None and asked not in (None, granted):
+            raise InvalidTargetError("The session was granted for another resource.")
+        return asked or granted
+
+    def subject(self, user: SessionState, scope: str) -> Subject:
+        return Subject.of(user.session, user.roles, scope=scope, audience=self.audience())
+
+    def revoke_old_credential(self, refresh_token: AuthlibRefreshToken) -> None:
+        """Nothing left to do: `AuthorizationServer.save_token` rotated the family."""

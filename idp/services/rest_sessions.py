@@ -1,0 +1,55 @@
+"""
+Signing in, refreshing and signing out for `/auth/*`: the built-in public client `idp-rest`.
+
+Another door into `Login` and `SessionService`: a token from here refreshes at `/oauth2/token` for the same client, and back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from idp.domain.clients import REST_CLIENT
+from idp.domain.users import User
+from idp.services.access_tokens import AccessTokens, Subject
+from idp.services.login import Login
+from idp.services.sessions import SessionService
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """*expires_in*: seconds until the access token ends."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestSessions:
+    login: Login
+    sessions: SessionService
+    access_tokens: AccessTokens
+
+    async def sign_in(self, address: str, password: str) -> tuple[User, Tokens]:
+        """Raises `InvalidCredentials`."""
+        user = await self.login.authenticate(address, password)
+        session = self.sessions.new(user, REST_CLIENT, scope=REST_CLIENT.scope, audience=None)
+        access_token = self.access_tokens.issue(Subject.of(session, user.roles))
+        refresh_token = await self.sessions.start(session, refreshable=True) or ""
+        return user, self._tokens(access_token, refresh_token)
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        """Raises `InvalidToken`. The access token is signed first: if that failed, the refresh token would still be good."""
+        presented = await self.sessions.present(refresh_token, REST_CLIENT.client_id)
+        access_token = self.access_tokens.issue(Subject.of(presented.state.session, presented.state.roles))
+        return self._tokens(access_token, await self.sessions.rotate(presented))
+
+    async def sign_out(self, refresh_token: str) -> None:
+        await self.sessions.end(refresh_token, REST_CLIENT.client_id)
+
+    async def sign_out_everywhere(self, user_id: UUID) -> None:
+        await self.sessions.end_all(user_id)
+
+    def _tokens(self, access_token: str, refresh_token: str) -> Tokens:
+        return Tokens(access_token, refresh_token, self.access_tokens.lifetime)

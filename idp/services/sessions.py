@@ -1,0 +1,188 @@
+"""
+Sessions and their refresh tokens: started, refreshed, ended.
+
+Postgres has the record and is written before any answer that ends something; Redis has the watermark. Every refresh reads
+the record first and rotates second, so a revocation that Redis lost still holds, and an empty Redis loses nobody.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import structlog
+
+from idp.domain.clients import Client
+from idp.domain.errors import InvalidCredentials, InvalidToken, StoreUnavailable
+from idp.domain.events import Events, RefreshTokenOfAnotherClient
+from idp.domain.refresh_tokens import NONCE_SIZE, Families, Outcome, RefreshToken, RefreshTokenFormat, Rotation
+from idp.domain.sessions import RevokedReason, Session, Sessions, SessionState
+from idp.domain.users import User
+from idp.services.checkpoints import Checkpoints
+
+log = structlog.get_logger("idp.sessions")
+
+ROTATED = (Outcome.OK, Outcome.REISSUE, Outcome.FORWARD, Outcome.REBUILT)
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """An authentic refresh token of a live session, and the present state of both session and user."""
+
+    token: RefreshToken
+    state: SessionState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionService:
+    sessions: Sessions
+    families: Families
+    tokens: RefreshTokenFormat
+    checkpoints: Checkpoints
+    events: Events
+    lifetime: timedelta
+    now: Callable[[], datetime] = field(repr=False)
+
+    def new(
+        self, user: User, client: Client, *, scope: str, audience: str | None, lifetime: timedelta | None = None
+    ) -> Session:
+        """A session that is not stored yet, so that its tokens can be made before anything is written."""
+        now = self.now()
+        return Session(
+            id=uuid4(),
+            family_id=uuid4(),
+            user_id=user.id,
+            client_id=client.client_id,
+            scope=scope,
+            audience=audience,
+            auth_time=now,
+            auth_epoch=user.auth_epoch,
+            created_at=now,
+            expires_at=now + (lifetime or self.lifetime),
+        )
+
+    async def start(self, session: Session, *, refreshable: bool) -> str | None:
+        """
+        Store *session*; its first refresh token if it is to have any.
+
+        Raises `InvalidCredentials` when the user was disabled or signed out everywhere since the password was checked.
+        """
+        if not await self.sessions.add(session):
+            raise InvalidCredentials(reason="the account changed during sign-in")
+        if not refreshable:
+            return None
+        first = await self.families.start(session.family_id, session.client_id, _nonce(), session.expires_at)
+        return self.tokens.write(first)
+
+    async def present(self, text: str, client_id: str) -> Presented:
+        """
+        What *text* stands for. Reads only, unless the token is known to be used already: then its family ends.
+
+        Raises `InvalidToken` for a token that is forged (no store is asked), of an ended session or of another client
+        (its family stays alive), `StoreUnavailable` when that cannot be told.
+        """
+        token = self.tokens.read(text)
+        if token is None:
+            raise InvalidToken(reason="not a refresh token of this server")
+        state = await self.sessions.find_family(token.family_id)
+        if state is None:
+            raise InvalidToken(reason="unknown session")
+        session = state.session
+        if session.client_id != client_id:
+            await self._report_other_client(session, client_id)
+            raise InvalidToken(reason="issued to another client")
+        if over := state.over(self.now()):
+            raise InvalidToken(reason=over)
+        if token.generation < session.gen_floor:
+            await self._end_for_theft(session, RevokedReason.REUSE)
+        return Presented(token, state)
+
+    async def rotate(self, presented: Presented) -> str:
+        """
+        The successor of *presented*: the one write of a refresh.
+
+        Raises `InvalidToken` when the token was used before, and then the family has ended, durably, before this returns;
+        `StoreUnavailable` when it is unknown whether it was rotated: the client may ask again with the same token.
+        """
+        session = presented.state.session
+        nonce = _nonce()
+        rotation = await self.families.rotate(presented.token, session.client_id, nonce)
+        if rotation.outcome is Outcome.MISSING:
+            rotation = await self._rebuild(presented, nonce)
+        if rotation.successor is not None and rotation.outcome in ROTATED:
+            if rotation.outcome in (Outcome.FORWARD, Outcome.REBUILT):
+                log.warning("family_restored", outcome=rotation.outcome, session_id=str(session.id))
+            self.checkpoints.note(session.family_id, rotation.successor.generation - 1)
+            return self.tokens.write(rotation.successor)
+        return await self._refuse(session, rotation)
+
+    async def end(self, text: str, client_id: str) -> None:
+        """Sign out with a refresh token. One that stands for nothing (any more) is no error: the end is reached."""
+        token = self.tokens.read(text)
+        state = await self.sessions.find_family(token.family_id) if token else None
+        if state is not None and state.session.client_id == client_id:
+            await self.revoke(state.session, RevokedReason.LOGOUT)
+
+    async def revoke(self, session: Session, reason: RevokedReason) -> bool:
+        revoked = await self.sessions.revoke(session.id, reason)
+        await self._entomb(session, reason)
+        return revoked
+
+    async def end_all(self, user_id: UUID, reason: RevokedReason = RevokedReason.LOGOUT_ALL) -> int:
+        """Every session of the user; access tokens too, where this server is asked. How many sessions ended."""
+        ended = await self.sessions.revoke_all(user_id, reason)
+        for session in ended:
+            await self._entomb(session, reason)
+        return len(ended)
+
+    async def _rebuild(self, presented: Presented, nonce: bytes) -> Rotation:
+        """Redis does not know the family. If the record still lives, it is remembered again from the token itself."""
+        state = await self.sessions.find(presented.state.session.id)
+        if state is None or (over := state.over(self.now())):
+            raise InvalidToken(reason="unknown session" if state is None else over)
+        session = state.session
+        if presented.token.generation < session.gen_floor:
+            await self._end_for_theft(session, RevokedReason.REUSE)
+        return await self.families.rotate(presented.token, session.client_id, nonce, rebuild_until=session.expires_at)
+
+    async def _refuse(self, session: Session, rotation: Rotation) -> str:
+        if rotation.outcome in (Outcome.REUSE, Outcome.FORK):
+            await self._end_for_theft(session, RevokedReason(rotation.outcome.lower()))
+        if rotation.outcome is Outcome.REVOKED and rotation.reason in set(RevokedReason):
+            await self._make_good(session, RevokedReason(rotation.reason))
+        raise InvalidToken(reason=rotation.outcome)
+
+    async def _make_good(self, session: Session, reason: RevokedReason) -> None:
+        """Redis remembers an end that the record may lack, as after a crash between the two."""
+        state = await self.sessions.find_family(session.family_id)
+        if state is not None and state.over(self.now()) is None:
+            await self.sessions.revoke(session.id, reason)
+
+    async def _end_for_theft(self, session: Session, reason: RevokedReason) -> None:
+        """Two parties hold the family. Durable before the answer; its event is written once, with the revocation."""
+        await self.revoke(session, reason)
+        raise InvalidToken(reason=reason)
+
+    async def _entomb(self, session: Session, reason: RevokedReason) -> None:
+        try:
+            await self.families.end(session.family_id, reason, session.expires_at)
+        except StoreUnavailable as fault:
+            # The record is revoked, and every refresh reads it: the tombstone only saves work.
+            log.warning("tombstone_not_written", reason=str(fault), session_id=str(session.id))
+
+    async def _report_other_client(self, session: Session, claimed_client_id: str) -> None:
+        await self.events.record(
+            RefreshTokenOfAnotherClient(
+                user_id=session.user_id,
+                client_id=session.client_id,
+                session_id=session.id,
+                claimed_client_id=claimed_client_id,
+            )
+        )
+
+
+def _nonce() -> bytes:
+    return secrets.token_bytes(NONCE_SIZE)

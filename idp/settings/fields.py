@@ -1,0 +1,243 @@
+"""The table of settings. `load`, its faults and docs/configuration.md all read this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idp.settings import addresses, parsing
+from idp.settings.parsing import Parser
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """*default* is a text as a user would write it, or None; then *unset* says in words what happens."""
+
+    name: str
+    default: str | None
+    meaning: str
+    parser: Parser
+    unset: str = "none"
+    secret: bool = False
+
+    @property
+    def attribute(self) -> str:
+        return self.name.removeprefix("IDP_").lower()
+
+    @property
+    def file_name(self) -> str:
+        """The variable that names a file with this secret in it."""
+        return f"{self.name}_FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    heading: str
+    settings: tuple[Setting, ...]
+
+
+SERVER = Group(
+    "Server",
+    (
+        Setting(
+            "IDP_ENV",
+            "development",
+            "`production` refuses what is unsafe; see above.",
+            parsing.one_of("development", "production"),
+        ),
+        Setting(
+            "IDP_ISSUER",
+            None,
+            "Who signs the tokens; every link starts with it, and never with what a request header says.",
+            addresses.issuer(),
+            unset="`http://localhost:8000`, with the port of `IDP_BIND`",
+        ),
+        Setting("IDP_BIND", "127.0.0.1:8000", "Where the server listens.", addresses.bind()),
+        Setting("IDP_WORKERS", "1", "Processes that serve requests.", parsing.integer(1, 512)),
+        Setting(
+            "IDP_LOG_FORMAT",
+            "auto",
+            "Form of the log lines; `auto` is `console` on a terminal and `json` elsewhere.",
+            parsing.one_of("auto", "json", "console"),
+        ),
+        Setting(
+            "IDP_TRUSTED_PROXIES",
+            None,
+            "Only from these addresses are `X-Forwarded-*` headers believed.",
+            parsing.listed(parsing.network()),
+        ),
+        Setting(
+            "IDP_CORS_ORIGINS",
+            None,
+            "Pages of these origins may call `/auth` and `/admin`; the token endpoint uses each client's own list.",
+            parsing.listed(addresses.origin()),
+        ),
+    ),
+)
+
+STORES = Group(
+    "Stores",
+    (
+        Setting(
+            "IDP_DATABASE_URL",
+            None,
+            "Postgres 15 or newer, with the role that serves requests.",
+            addresses.database_url(),
+            unset="embedded",
+            secret=True,
+        ),
+        Setting(
+            "IDP_MIGRATION_DATABASE_URL",
+            None,
+            "The same database with the role that owns the tables and migrates them.",
+            addresses.database_url(),
+            unset="`IDP_DATABASE_URL`",
+            secret=True,
+        ),
+        Setting(
+            "IDP_DATABASE_REPLICA_URLS",
+            None,
+            "Read replicas.",
+            parsing.listed(addresses.database_url()),
+            secret=True,
+        ),
+        Setting(
+            "IDP_DATABASE_POOL", "10", "Connections of each process to Postgres, at most.", parsing.integer(1, 1_000)
+        ),
+        Setting(
+            "IDP_REDIS_URL",
+            None,
+            "Redis 7 or newer, or Valkey.",
+            addresses.redis_url(),
+            unset="embedded",
+            secret=True,
+        ),
+        Setting(
+            "IDP_EMBEDDED",
+            None,
+            "`true` allows embedded stores in production, `false` forbids them everywhere.",
+            parsing.boolean(),
+            unset="embedded in development only",
+        ),
+        Setting("IDP_DATA_DIR", ".idp", "Embedded stores, and what development makes for itself.", parsing.path()),
+    ),
+)
+
+KEYS = Group(
+    "Keys, secrets and the first administrator",
+    (
+        Setting("IDP_KEYS_DIR", "keys", "Signing keys.", parsing.path()),
+        Setting("IDP_KEY_BITS", "2048", "Size of a new RSA key.", parsing.integer_of(2048, 3072, 4096)),
+        Setting(
+            "IDP_JWKS_MAX_AGE",
+            "5m",
+            "How long a client may keep the published keys; a new key waits that long before it signs.",
+            parsing.duration("1s", "24h"),
+        ),
+        Setting(
+            "IDP_SECRET",
+            None,
+            "Protects refresh tokens, forms and cookies; the first signs, all verify, so that a list rotates it.",
+            parsing.secrets(),
+            unset="made once in `IDP_DATA_DIR` (development)",
+            secret=True,
+        ),
+        Setting(
+            "IDP_ADMIN_EMAIL",
+            "admin@localhost.test",
+            "The first administrator; used only while there is none.",
+            addresses.mail_address(),
+        ),
+        Setting(
+            "IDP_ADMIN_PASSWORD",
+            None,
+            "Password of the first administrator; used only while there is none.",
+            parsing.password(),
+            unset="random, printed once",
+            secret=True,
+        ),
+    ),
+)
+
+TOKENS = Group(
+    "Tokens",
+    (
+        Setting("IDP_ACCESS_TOKEN_TTL", "15m", "Lifetime of an access token.", parsing.duration("1s", "24h")),
+        Setting(
+            "IDP_REFRESH_TOKEN_TTL",
+            "7d",
+            "How long one sign-in can be refreshed, counted from the sign-in.",
+            parsing.duration("1s", "365d"),
+        ),
+        Setting(
+            "IDP_REFRESH_GRACE",
+            "10s",
+            "How long a refresh token just replaced gives the same successor again; `0` never.",
+            parsing.duration("0s", "5m"),
+        ),
+    ),
+)
+
+LIMITS = Group(
+    "Passwords, lockout and limits",
+    (
+        Setting(
+            "IDP_BCRYPT_ROUNDS",
+            "12",
+            "Work of a password hash: one more doubles it.",
+            parsing.integer(4, 16, " (from 10 in production)"),
+        ),
+        Setting(
+            "IDP_LOCKOUT_ATTEMPTS", "5", "Failed sign-ins before an address is locked.", parsing.integer(1, 1_000_000)
+        ),
+        Setting("IDP_LOCKOUT_DURATION", "15m", "How long it stays locked.", parsing.duration("1s", "7d")),
+        Setting(
+            "IDP_LIMIT_LOGIN",
+            "5/15m",
+            "Password attempts and failed client authentications, per network address.",
+            parsing.limit(),
+        ),
+        Setting("IDP_LIMIT_REGISTER", "3/1h", "Registrations, per network address.", parsing.limit()),
+        Setting("IDP_LIMIT_REFRESH", "10/1m", "Refreshes, per user.", parsing.limit()),
+        Setting(
+            "IDP_LIMIT_API",
+            "100/15m",
+            "The rest of `/auth` and the userinfo endpoint, per network address.",
+            parsing.limit(),
+        ),
+        Setting("IDP_LIMIT_ADMIN", "50/1h", "`/admin`, per administrator.", parsing.limit()),
+        Setting("IDP_LIMIT_CLIENT", "off", "Calls of an authenticated client, per client.", parsing.limit()),
+    ),
+)
+
+MAIL = Group(
+    "Mail, metrics and audit",
+    (
+        Setting(
+            "IDP_SMTP_URL",
+            None,
+            "The mail server.",
+            addresses.smtp_url(),
+            unset="mails are written to `IDP_DATA_DIR/mail/*.eml`",
+            secret=True,
+        ),
+        Setting(
+            "IDP_MAIL_FROM",
+            None,
+            "Sender of every mail.",
+            addresses.mail_sender(),
+            unset="`no-reply@` and the host of `IDP_ISSUER`",
+        ),
+        Setting(
+            "IDP_METRICS_TOKEN",
+            None,
+            "Bearer token for `/metrics`.",
+            parsing.bearer_token(),
+            unset="`/metrics` answers loopback only",
+            secret=True,
+        ),
+        Setting("IDP_AUDIT_RETENTION", "365d", "How long audit events are kept.", parsing.duration("1s", "36500d")),
+    ),
+)
+
+GROUPS = (SERVER, STORES, KEYS, TOKENS, LIMITS, MAIL)
+SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)

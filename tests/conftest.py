@@ -1,0 +1,89 @@
+"""One pair of real stores and one server on a real socket for each test process; people and clients are new in each test."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import redis.asyncio
+from hypercorn.asyncio import serve
+from world import World
+
+from idp.app import create_app
+from idp.bootstrap import running
+from idp.cli.preparation import migrate
+from idp.cli.workers import hypercorn_config
+from idp.domain.refresh_tokens import RefreshTokenFormat
+from idp.gateways import log_lines, secret_keys
+from idp.gateways.embedded import EmbeddedStores, StoreUrls
+from idp.settings import Settings, load
+
+SECRET = "a secret for tests that is long enough"
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """Short, since sockets live in it; gone afterwards."""
+    path = Path(tempfile.mkdtemp(prefix="idp-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def embedded(folder: Path) -> Iterator[EmbeddedStores]:
+    with EmbeddedStores(folder / "stores", durable=False) as stores:
+        yield stores
+
+
+@pytest.fixture(scope="session")
+async def urls(embedded: EmbeddedStores) -> StoreUrls:
+    """Migrated."""
+    found = embedded.start()
+    await migrate(found)
+    return found
+
+
+@pytest.fixture(scope="session")
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listening:
+        yield listening
+
+
+@pytest.fixture(scope="session")
+def settings(folder: Path, listener: socket.socket) -> Settings:
+    return load(
+        {
+            "IDP_ISSUER": f"http://localhost:{listener.getsockname()[1]}",
+            "IDP_SECRET": SECRET,
+            "IDP_DATA_DIR": str(folder / "data"),
+            "IDP_KEYS_DIR": str(folder / "keys"),
+            "IDP_BCRYPT_ROUNDS": "4",
+            "IDP_CORS_ORIGINS": "https://app.example",
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+async def world(settings: Settings, urls: StoreUrls, listener: socket.socket) -> AsyncIterator[World]:
+    log_lines.configure(pretty=False)
+    formatter = RefreshTokenFormat(secret_keys.derived(settings.secrets, secret_keys.REFRESH_TOKENS))
+    stop = asyncio.Event()
+    async with (
+        running(settings, urls) as services,
+        asyncpg.create_pool(urls.migration, min_size=1, max_size=4) as database,
+        redis.asyncio.from_url(urls.redis) as cache,
+        httpx.AsyncClient(base_url=settings.issuer, timeout=60, limits=httpx.Limits(max_connections=600)) as http,
+    ):
+        app: Any = create_app(services, settings)
+        server = asyncio.create_task(serve(app, hypercorn_config(listener), shutdown_trigger=stop.wait))
+        yield World(http, services, settings, database, cache, formatter)
+        stop.set()
+        await server

@@ -1,0 +1,103 @@
+"""Embedded stores for these tests alone: one pair that is only looked at, and copies of a ready folder to be damaged."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from idp.gateways.embedded import EmbeddedStores
+
+OWNER = Path(__file__).with_name("owner.py")
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@pytest.fixture(scope="session")
+def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose stores were started once and stopped."""
+    folder = tmp_path_factory.mktemp("made") / "stores"
+    with EmbeddedStores(folder, durable=False):
+        pass
+    return folder
+
+
+@pytest.fixture
+def folder(made_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made_folder, tmp_path / "stores"))
+
+
+@pytest.fixture
+def stores(folder: Path) -> Iterator[EmbeddedStores]:
+    with EmbeddedStores(folder, durable=False) as stores:
+        yield stores
+
+
+@pytest.fixture(scope="module")
+def running(made_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStores]:
+    """For tests that only look."""
+    folder = shutil.copytree(made_folder, tmp_path_factory.mktemp("running") / "stores")
+    with EmbeddedStores(folder, durable=False) as stores:
+        yield stores
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody can reach, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="idp-test-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+class Owner:
+    """Another process that starts the stores of *folder* and keeps them until it is killed."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(OWNER.parents[3])}
+        self.process = subprocess.Popen(
+            [sys.executable, str(OWNER), str(folder), *options],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def pids(self) -> list[int]:
+        """Of the processes it has started, once the stores answer."""
+        assert self.process.stdout is not None
+        return [int(pid) for pid in self.process.stdout.readline().split()]
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        with self.process:
+            pass
+
+
+@pytest.fixture
+def start_owner() -> Iterator[type[Owner]]:
+    owners: list[Owner] = []
+
+    class Kept(Owner):
+        def __init__(self, folder: Path, *options: str) -> None:
+            super().__init__(folder, *options)
+            owners.append(self)
+
+    yield Kept
+    for owner in owners:
+        if owner.process.poll() is None:
+            owner.kill()
+
+
+def eventually(condition, what: str, limit: float = 20.0):
+    deadline = time.monotonic() + limit
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.01)
+    return found
