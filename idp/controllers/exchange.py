@@ -16,6 +16,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Model = TypeVar("Model", bound=BaseModel)
 
+LONGEST_NAME = 100
 SCOPE_KEY = "idp.exchange"
 
 
@@ -63,7 +64,7 @@ def body(model: type[Model]) -> Model:
 
 
 def _name(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "body"
+    return ".".join(str(part) for part in location)[:LONGEST_NAME] or "body"
 
 
 def _message(text: str) -> str:

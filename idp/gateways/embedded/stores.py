@@ -65,15 +65,16 @@ class EmbeddedStores:
         self._folder.create(mode=0o700 if account is None else 0o711)
         self._folder.claim()
         try:
+            self._clear_away()
             self._start(account)
         except BaseException:
             self.stop()
+            self._folder.release()
             raise
         return self._urls()
 
     def _start(self, account: Account | None) -> None:
         self._owner = Identity.of(os.getpid())
-        self._clear_away()
         secrets = self._folder.secrets()
         folder, durable, sockets = self._folder.path, self._durable, self._socket_folder(account)
         postgres = Postgres(folder, self._program(POSTGRES, account), durable=durable, account=account, sockets=sockets)

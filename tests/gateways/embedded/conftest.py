@@ -39,7 +39,7 @@ def stores(folder: Path) -> Iterator[EmbeddedStores]:
         yield stores
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(made_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStores]:
     """For tests that only look."""
     folder = shutil.copytree(made_folder, tmp_path_factory.mktemp("running") / "stores")

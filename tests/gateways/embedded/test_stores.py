@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,7 +14,9 @@ import redis.exceptions
 from conftest import OWNER, eventually, needs_root
 
 from idp.gateways.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, binaries
-from idp.gateways.embedded.process import Account, Identity, drop_to
+from idp.gateways.embedded import stores as stores_module
+from idp.gateways.embedded.folder import Folder
+from idp.gateways.embedded.process import Account, Identity, await_end, drop_to
 
 pytestmark = pytest.mark.isolated
 
@@ -125,7 +128,9 @@ def test_no_password_is_in_a_list_of_processes_or_a_log(running):
 def test_only_the_owner_can_read_what_lies_in_the_folder(running):
     folder = running._folder.path
 
-    readable = [path.name for path in folder.iterdir() if path.stat().st_mode & 0o077]
+    sockets = [folder / "postgres" / ".s.PGSQL.5432", folder / "valkey" / "valkey.sock"]
+
+    readable = [path.name for path in (*folder.iterdir(), *sockets) if path.stat().st_mode & 0o077]
 
     assert readable == []
 
@@ -197,6 +202,26 @@ async def test_killing_the_owner_ends_both_stores_and_the_next_start_has_the_dat
     with EmbeddedStores(folder, durable=False) as stores:
         assert not any(process.alive() for process in left)
         assert await read_it_back(stores) == ("still here", "still here")
+
+
+def test_nothing_starts_beside_a_store_of_a_killed_owner_that_has_not_ended(folder, start_owner, monkeypatch):
+    owner = start_owner(folder)
+    owner.pids()
+    owner.kill()
+    left = Folder(folder).recall()
+    for process in left.processes.values():
+        await_end(process, 20)
+    monkeypatch.setattr(stores_module, "ORPHAN_LIMIT", 0.05)
+
+    with subprocess.Popen(["sleep", "60"]) as slow:
+        Folder(folder).remember(replace(left, processes={"valkey": Identity.of(slow.pid)}))
+        for _ in range(2):
+            with pytest.raises(EmbeddedFailed, match=f"Process {slow.pid}"):
+                EmbeddedStores(folder, durable=False).start()
+        slow.kill()
+
+    with EmbeddedStores(folder, durable=False) as stores:
+        assert stores.valkey_pid is not None
 
 
 def test_a_forked_worker_does_not_keep_the_folder_of_a_killed_owner(folder, start_owner):

@@ -1,0 +1,160 @@
+"""Migrations on a real server: there and back, several nodes at once, and what the catalogue says afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from catalogue import CONSTRAINTS, INDEXES, RUNTIME_RIGHTS
+from idp.database import migration
+from idp.database.postgres import credentials
+from idp.domain.errors import StoreUnavailable
+from idp.gateways.embedded import EmbeddedStores, StoreUrls
+
+RUNTIME = "idp_app"
+
+
+@pytest.fixture
+async def empty(embedded: EmbeddedStores, urls: StoreUrls) -> AsyncIterator[StoreUrls]:
+    """URLs of a database of its own, with the same roles, not migrated."""
+    name = f"empty_{secrets.token_hex(4)}"
+    admin = await asyncpg.connect(embedded.superuser_url())
+    await admin.execute(f"CREATE DATABASE {name} OWNER idp_owner")
+    inside = await asyncpg.connect(embedded.superuser_url(name))
+    await inside.execute("ALTER SCHEMA public OWNER TO idp_owner")
+    await inside.close()
+    yield StoreUrls(
+        urls.database.replace("/idp?", f"/{name}?"), urls.migration.replace("/idp?", f"/{name}?"), urls.redis
+    )
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+async def connected(url: str) -> asyncpg.Connection:
+    return await asyncpg.connect(**credentials(url))
+
+
+async def test_the_catalogue_is_what_the_tables_promise(world: object, urls: StoreUrls) -> None:
+    """Tortoise drops some constraints of new tables in silence."""
+    connection = await connected(urls.migration)
+    constraints = await connection.fetch(
+        """SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) AS line FROM pg_constraint
+        WHERE connamespace IN ('public'::regnamespace, 'audit'::regnamespace) AND contype <> 'n'
+        AND conrelid <> 'tortoise_migrations'::regclass"""
+    )
+    indexes = await connection.fetch(
+        "SELECT indexdef AS line FROM pg_indexes WHERE schemaname IN ('public', 'audit') AND tablename <> 'tortoise_migrations'"
+    )
+    await connection.close()
+
+    assert sorted(row["line"] for row in constraints) == sorted(CONSTRAINTS)
+    assert sorted(row["line"] for row in indexes) == sorted(INDEXES)
+
+
+async def test_the_runtime_role_has_the_rights_it_needs_and_no_others(urls: StoreUrls) -> None:
+    connection = await connected(urls.migration)
+    rows = await connection.fetch(
+        """SELECT table_schema || '.' || table_name AS relation, string_agg(privilege_type, ' ' ORDER BY privilege_type) AS rights
+        FROM information_schema.role_table_grants WHERE grantee = $1 GROUP BY 1""",
+        RUNTIME,
+    )
+    await connection.close()
+
+    assert {row["relation"]: row["rights"] for row in rows} == RUNTIME_RIGHTS
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit.events SET name = 'x'",
+        "DELETE FROM audit.events",
+        "TRUNCATE audit.events",
+        "CREATE TABLE public.x (i int)",
+        "CREATE TEMP TABLE x (i int)",
+        "ALTER TABLE users ADD COLUMN x int",
+        "DROP TABLE sessions",
+        "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ('idp', 'x', now())",
+        "SET ROLE idp_owner",
+    ],
+)
+async def test_the_runtime_role_cannot(urls: StoreUrls, statement: str) -> None:
+    connection = await connected(urls.database)
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def test_up_down_and_up_again_leave_the_same_tables(empty: StoreUrls) -> None:
+    applied = await migration.migrate(empty.migration, RUNTIME)
+    first = await tables(empty)
+    await migration.downgrade(empty.migration, None)
+    without = await tables(empty)
+    again = await migration.migrate(empty.migration, RUNTIME)
+
+    assert applied == again == migration.known_steps()
+    assert without == {"tortoise_migrations"}
+    assert await tables(empty) == first
+
+
+async def tables(urls: StoreUrls) -> set[str]:
+    connection = await connected(urls.migration)
+    rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname IN ('public', 'audit')")
+    await connection.close()
+    return {row["tablename"] for row in rows}
+
+
+async def test_of_three_nodes_that_migrate_at_once_one_applies_each_step(empty: StoreUrls) -> None:
+    nodes = [await asyncio.create_subprocess_exec(*migrating(empty), stdout=asyncio.subprocess.PIPE) for _ in range(3)]
+    answers = [(await node.communicate())[0].decode().split() for node in nodes]
+
+    assert [node.returncode for node in nodes] == [0, 0, 0]
+    assert sorted(answers, key=len) == [[], [], migration.known_steps()]
+    connection = await connected(empty.migration)
+    assert await connection.fetchval("SELECT count(*) FROM tortoise_migrations") == len(migration.known_steps())
+    await connection.close()
+
+
+def migrating(urls: StoreUrls) -> list[str]:
+    import sys
+
+    program = (
+        "import asyncio, sys; from idp.database.migration import migrate; "
+        "print(*asyncio.run(migrate(sys.argv[1], sys.argv[2])))"
+    )
+    return [sys.executable, "-c", program, urls.migration, RUNTIME]
+
+
+async def test_the_models_and_the_migrations_agree(empty: StoreUrls) -> None:
+    """What `makemigrations` would still find."""
+    from tortoise.context import TortoiseContext
+    from tortoise.migrations.autodetector import MigrationAutodetector
+
+    from idp.database.postgres import tortoise_config
+
+    config = tortoise_config(empty.migration, 1)
+    config["apps"]["idp"]["migrations"] = migration.package()
+    async with TortoiseContext() as context:
+        await context.init(config=config)
+        detector = MigrationAutodetector(context.apps, config["apps"])
+        found = await detector.changes()
+
+    assert [operation for writer in found for operation in getattr(writer, "operations", [writer])] == []
+
+
+async def test_status_names_the_steps_that_are_missing(empty: StoreUrls) -> None:
+    before = await migration.status(empty.migration)
+    await migration.migrate(empty.migration, RUNTIME)
+    after = await migration.status(empty.database)
+
+    assert not any(step.applied for step in before)
+    assert all(step.applied for step in after)
+
+
+async def test_a_database_that_is_not_there_is_unavailable(urls: StoreUrls) -> None:
+    with pytest.raises(StoreUnavailable):
+        await migration.status(urls.database.replace("/idp?", "/nothing?"))
