@@ -92,7 +92,7 @@ def start_owner() -> Iterator[type[Owner]]:
     yield Kept
     for owner in owners:
         if owner.process.poll() is None:
-            owner.kill()
+            owner.process.communicate()  # at the end of its input it stops the stores in order
 
 
 def eventually(condition, what: str, limit: float = 20.0):

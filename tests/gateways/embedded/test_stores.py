@@ -128,7 +128,7 @@ def test_no_password_is_in_a_list_of_processes_or_a_log(running):
 def test_only_the_owner_can_read_what_lies_in_the_folder(running):
     folder = running._folder.path
 
-    sockets = [folder / "postgres" / ".s.PGSQL.5432", folder / "valkey" / "valkey.sock"]
+    sockets = [running._sockets().postgres / ".s.PGSQL.5432", running._sockets().valkey / "valkey.sock"]
 
     readable = [path.name for path in (*folder.iterdir(), *sockets) if path.stat().st_mode & 0o077]
 
