@@ -41,11 +41,16 @@ log = structlog.get_logger("idp.app")
 Asgi = Callable[[Any, Any, Any], Any]
 
 
-def create_app(services: Services, settings: Settings) -> Edge:
-    """The ASGI application over open *services*."""
+def create_app(services: Services, settings: Settings, *, pretty: bool = False) -> Edge:
+    """The ASGI application over open *services*. *pretty*: the log is for a terminal."""
     inside = Paths(_beside_quart(services, settings), quart_app(services, settings).asgi_app)
     cors = Cors(token_origins=services.clients.origins, rest_origins=frozenset(settings.cors_origins))
-    return Edge(inside, addresses=Addresses(settings.trusted_proxies), cors=cors)
+    return Edge(
+        inside,
+        addresses=Addresses(settings.trusted_proxies),
+        cors=cors,
+        log_request=log_lines.RequestLog(pretty=pretty),
+    )
 
 
 class Paths:
@@ -126,7 +131,8 @@ async def _failed(error: Exception) -> Response:
 class Application:
     """The whole as one ASGI application, which opens at start-up and closes at shutdown (ASGI's lifespan)."""
 
-    def __init__(self, settings: Settings, stores: StoreUrls) -> None:
+    def __init__(self, settings: Settings, stores: StoreUrls, *, pretty: bool = False) -> None:
+        self._pretty = pretty
         self._settings = settings
         self._stores = stores
         self._app: Edge | None = None
@@ -142,7 +148,7 @@ class Application:
         async with AsyncExitStack() as stack:
             try:
                 services = await stack.enter_async_context(running(self._settings, self._stores))
-                self._app = create_app(services, self._settings)
+                self._app = create_app(services, self._settings, pretty=self._pretty)
             except Exception as fault:
                 log.exception("start_failed")
                 await send({"type": "lifespan.startup.failed", "message": str(fault)})
@@ -155,8 +161,9 @@ class Application:
 def from_environment() -> Application:
     """For other ASGI servers, as a factory: settings from the environment, stores that run already."""
     settings = load(os.environ)
-    log_lines.configure(pretty=settings.log_format == "console")
+    pretty = settings.log_format == "console"
+    log_lines.configure(pretty=pretty)
     if settings.database_url is None or settings.redis_url is None:
         raise RuntimeError("name IDP_DATABASE_URL and IDP_REDIS_URL, or start with `idp serve`, which embeds both")
     migration = settings.migration_database_url or settings.database_url
-    return Application(settings, StoreUrls(settings.database_url, migration, settings.redis_url))
+    return Application(settings, StoreUrls(settings.database_url, migration, settings.redis_url), pretty=pretty)

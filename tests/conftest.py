@@ -14,11 +14,11 @@ import asyncpg
 import httpx
 import pytest
 import redis.asyncio
-from hypercorn.asyncio import serve
 from world import World
 
 from idp.app import create_app
 from idp.bootstrap import running
+from idp.cli.http_server import serve
 from idp.cli.preparation import migrate
 from idp.cli.workers import hypercorn_config
 from idp.domain.refresh_tokens import RefreshTokenFormat
@@ -83,7 +83,7 @@ async def world(settings: Settings, urls: StoreUrls, listener: socket.socket) ->
         httpx.AsyncClient(base_url=settings.issuer, timeout=60, limits=httpx.Limits(max_connections=600)) as http,
     ):
         app: Any = create_app(services, settings)
-        server = asyncio.create_task(serve(app, hypercorn_config(listener), shutdown_trigger=stop.wait))
+        server = asyncio.create_task(serve(app, hypercorn_config(), listener, stop.wait))
         yield World(http, services, settings, database, cache, formatter)
         stop.set()
         await server

@@ -1,39 +1,64 @@
-"""`idp serve --server granian`: the same application on Granian (extra `fast`)."""
+"""`idp serve --server granian`: the same application on Granian (extra `fast`), as one child that has workers of its own."""
 
 from __future__ import annotations
 
+import importlib.util
+import multiprocessing
 import os
+import signal
 import socket
-import threading
 
 from idp.cli.environment import Misconfigured
-from idp.gateways.embedded import EmbeddedStores, StoreUrls
+from idp.cli.workers import KILL_AFTER, end_with
+from idp.gateways.embedded import StoreUrls
 from idp.settings import Settings
 
-WATCH_SECONDS = 0.5
+
+class GranianServer:
+    """As `idp.cli.workers.Workers`: started, watched and stopped by the parent."""
+
+    def __init__(self, settings: Settings, urls: StoreUrls, listener: socket.socket) -> None:
+        if importlib.util.find_spec("granian") is None:
+            raise Misconfigured("Granian is not installed: pip install 'idp[fast]'")
+        listener.close()  # Granian binds by itself
+        self._context = multiprocessing.get_context("spawn")
+        self._arguments = (settings, urls, os.getpid())
+
+    def start(self) -> None:
+        self._process = self._context.Process(target=serve, args=self._arguments, name="idp granian")
+        self._process.start()
+
+    def restart_dead(self) -> list[int]:
+        if self._process.exitcode is None:
+            return []
+        self.start()
+        return [self._process.pid or 0]
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.join(KILL_AFTER)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
 
 
-def serve_with_granian(
-    settings: Settings, urls: StoreUrls, listener: socket.socket, embedded: EmbeddedStores | None
-) -> None:
-    try:
-        from granian import Granian
-        from granian.constants import Interfaces
-    except ImportError:
-        raise Misconfigured("Granian is not installed: pip install 'idp[fast]'") from None
+def serve(settings: Settings, urls: StoreUrls, parent: int) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    end_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     host, port = settings.bind_host, settings.bind_port
-    listener.close()  # Granian binds by itself
-    # Its workers read their settings anew, from what they inherit.
-    os.environ.update(
-        IDP_DATABASE_URL=urls.database,
-        IDP_REDIS_URL=urls.redis,
-        IDP_ISSUER=settings.issuer,
-        IDP_BIND=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-    )
+    # Its workers read their settings anew, from the environment that they inherit.
     for name in ("IDP_DATABASE_URL_FILE", "IDP_REDIS_URL_FILE"):
         os.environ.pop(name, None)
-    if embedded is not None:
-        threading.Thread(target=_watch, args=(embedded,), daemon=True).start()
+    os.environ |= {
+        "IDP_DATABASE_URL": urls.database,
+        "IDP_REDIS_URL": urls.redis,
+        "IDP_ISSUER": settings.issuer,
+        "IDP_BIND": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "IDP_WORKERS": str(settings.workers),
+    }
     Granian(
         "idp.app:from_environment",
         address=host,
@@ -43,9 +68,3 @@ def serve_with_granian(
         factory=True,
         log_access=False,
     ).serve()
-
-
-def _watch(embedded: EmbeddedStores) -> None:
-    pause = threading.Event()
-    while not pause.wait(WATCH_SECONDS):
-        embedded.restart_dead()

@@ -22,6 +22,7 @@ import structlog
 
 from idp.bootstrap import Services, running
 from idp.cli.environment import Stopped, embeds, refusals, settings, with_urls
+from idp.cli.granian_server import GranianServer
 from idp.cli.preparation import Prepared, migrate, prepare, welcome
 from idp.cli.workers import Workers
 from idp.gateways import log_lines
@@ -57,12 +58,7 @@ def command(host: str | None, port: int | None, workers: int | None, server: str
         urls = with_urls(chosen, embedded.start() if embedded else None)
         prepared = _prepare(chosen, urls)
         click.echo(welcome(chosen, prepared), err=not sys.stdout.isatty())
-        if server == "granian":
-            from idp.cli.granian_server import serve_with_granian
-
-            serve_with_granian(chosen, urls, listener, embedded)
-        else:
-            _serve(chosen, urls, listener, embedded)
+        _serve(_server(server, chosen, urls, listener), embedded)
     except (EmbeddedBusy, EmbeddedFailed) as fault:
         raise Stopped(str(fault)) from None
     finally:
@@ -136,8 +132,13 @@ def _prepare(chosen: Settings, urls: StoreUrls) -> Prepared:
         return asyncio.run(whole())
 
 
-def _serve(chosen: Settings, urls: StoreUrls, listener: socket.socket, embedded: EmbeddedStores | None) -> None:
-    workers = Workers(chosen, urls, listener, pretty=pretty(chosen))
+def _server(name: str, chosen: Settings, urls: StoreUrls, listener: socket.socket) -> Workers | GranianServer:
+    if name == "granian":
+        return GranianServer(chosen, urls, listener)
+    return Workers(chosen, urls, listener, pretty=pretty(chosen))
+
+
+def _serve(workers: Workers | GranianServer, embedded: EmbeddedStores | None) -> None:
     stopping = _Signals()
     workers.start()
     while not stopping.asked:

@@ -12,10 +12,10 @@ import sys
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from idp.app import Application
+from idp.cli.http_server import serve
 from idp.gateways import log_lines
 from idp.gateways.embedded import StoreUrls
 from idp.settings import Settings
@@ -65,24 +65,22 @@ class Workers:
 
 def work(settings: Settings, urls: StoreUrls, listener: socket.socket, pretty: bool, parent: int) -> None:
     """The life of one worker."""
-    _end_with(parent)
+    end_with(parent)
     log_lines.configure(pretty=pretty)
     # Ctrl-C reaches the whole terminal group; the parent tells its workers when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, urls, listener))
+        runner.run(_serve(settings, urls, listener, pretty))
 
 
-async def _serve(settings: Settings, urls: StoreUrls, listener: socket.socket) -> None:
+async def _serve(settings: Settings, urls: StoreUrls, listener: socket.socket, pretty: bool) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    app: Any = Application(settings, urls)
-    await serve(app, hypercorn_config(listener), shutdown_trigger=stop.wait)
+    await serve(Application(settings, urls, pretty=pretty), hypercorn_config(), listener, stop.wait)
 
 
-def hypercorn_config(listener: socket.socket) -> Config:
+def hypercorn_config() -> Config:
     config = Config()
-    config.bind = [f"fd://{os.dup(listener.fileno())}"]  # Hypercorn closes what it is given
     config.backlog = 4096
     config.accesslog = None
     config.errorlog = None
@@ -91,10 +89,7 @@ def hypercorn_config(listener: socket.socket) -> Config:
     config.shutdown_timeout = GRACEFUL_SECONDS
     config.keep_alive_timeout = 75
     config.keep_alive_max_requests = 1_000_000
-    config.read_timeout = 30
     config.h11_max_incomplete_size = 16 * 1024
-    # HTTP/2 without TLS would let a request past a proxy's rules, and costs more than HTTP/1.1.
-    config.alpn_protocols = ["http/1.1"]
     return config
 
 
@@ -106,7 +101,7 @@ def _loop_factory() -> Any:
     return uvloop.new_event_loop
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Killed with the parent, whatever killed that: a worker alone would serve from stores that are gone."""
     if sys.platform != "linux":
         return

@@ -11,7 +11,9 @@ Standalone, Sentinel and Cluster are told apart by the scheme of the URL:
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -21,7 +23,8 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ConstantBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
 
 from idp.database.batches import Batches
 from idp.database.scripts import Script
@@ -45,12 +48,14 @@ class Call:
 
 
 class RedisStore:
-    """Runs scripts. One server: calls that come together share a pipeline; a cluster: each goes to its node."""
+    """Runs scripts. One server: calls that come together share a round trip; a cluster: each goes to its node."""
 
     def __init__(self, url: str) -> None:
         self._client = client_for(url)
         self._clustered = isinstance(self._client, RedisCluster)
-        self._batches: Batches[Call, Any] = Batches(self._pipeline)
+        self._batches: Batches[Call, Any] = Batches(self._together)
+        self._held: Any = None
+        self._releasing: set[asyncio.Future[None]] = set()
 
     async def run(self, script: Script, key: bytes, *arguments: bytes | str | int) -> Any:
         """
@@ -80,23 +85,55 @@ class RedisStore:
         return next(iter(info.values())) if self._clustered else info
 
     async def close(self) -> None:
+        self._drop()
+        await asyncio.gather(*self._releasing)
         await self._client.aclose()
 
-    async def _pipeline(self, calls: Sequence[Call]) -> Sequence[Any]:
+    async def _together(self, calls: Sequence[Call]) -> Sequence[Any]:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
-                pipeline = self._client.pipeline(transaction=False)
-                for call in calls:
-                    pipeline.evalsha(call.script.sha1, 1, call.key, *call.arguments)
-                answers = await pipeline.execute(raise_on_error=False)
-                return [await self._settled(call, answer) for call, answer in zip(calls, answers, strict=True)]
+                answers = await self._round_trip([_evalsha(call) for call in calls])
+                unseen = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+                if unseen:
+                    again = await self._round_trip([_eval(calls[place]) for place in unseen])
+                    for place, answer in zip(unseen, again, strict=True):
+                        answers[place] = answer
         except FAULTS as fault:
+            self._drop()
             raise unavailable(fault) from fault
+        except asyncio.CancelledError:
+            self._drop()
+            raise
+        if any(isinstance(answer, ReadOnlyError) for answer in answers):
+            self._drop()  # no longer the master: the next connection asks who is
+        return [unavailable(answer) if isinstance(answer, RedisError) else answer for answer in answers]
 
-    async def _settled(self, call: Call, answer: Any) -> Any:
-        if isinstance(answer, NoScriptError):
-            return await self._client.eval(call.script.source, 1, call.key, *call.arguments)
-        return unavailable(answer) if isinstance(answer, RedisError) else answer
+    async def _round_trip(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        """On one connection that is kept: a pool and a pipeline object would cost more than the call itself."""
+        try:
+            return await self._sent(commands)
+        except (RedisConnectionError, OSError, AttributeError):
+            self._drop()  # it had died meanwhile, as with a restart of the server: once more, on a new one
+            return await self._sent(commands)
+
+    async def _sent(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        if self._held is None:
+            self._held = await self._client.connection_pool.get_connection()
+        await self._held.send_packed_command(self._held.pack_commands(commands))
+        return [await self._answer() for _ in commands]
+
+    async def _answer(self) -> Any:
+        try:
+            return await self._held.read_response(timeout=math.inf)  # the deadline is that of the whole round trip
+        except ResponseError as refusal:
+            return refusal
+
+    def _drop(self) -> None:
+        if self._held is not None:
+            dropped, self._held = self._held, None
+            task = asyncio.ensure_future(_released(self._client.connection_pool, dropped))
+            self._releasing.add(task)
+            task.add_done_callback(self._releasing.discard)
 
     async def _alone(self, call: Call) -> Any:
         try:
@@ -107,6 +144,21 @@ class RedisStore:
                     return await self._client.eval(call.script.source, 1, call.key, *call.arguments)
         except FAULTS as fault:
             raise unavailable(fault) from fault
+
+
+async def _released(pool: Any, connection: Any) -> None:
+    with suppress(*FAULTS):
+        await connection.disconnect(nowait=True)
+    with suppress(*FAULTS):
+        await pool.release(connection)
+
+
+def _evalsha(call: Call) -> tuple[Any, ...]:
+    return ("EVALSHA", call.script.sha1, 1, call.key, *call.arguments)
+
+
+def _eval(call: Call) -> tuple[Any, ...]:
+    return ("EVAL", call.script.source, 1, call.key, *call.arguments)
 
 
 def unavailable(fault: BaseException) -> StoreUnavailable:

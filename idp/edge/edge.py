@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,10 @@ class _Answered:
 
 
 class Edge:
-    def __init__(self, inside: Any, *, addresses: Addresses, cors: Cors) -> None:
+    """*log_request* is called with method, path, status, seconds, address and request_id once a request is over."""
+
+    def __init__(self, inside: Any, *, addresses: Addresses, cors: Cors, log_request: Callable[..., None]) -> None:
+        self._log_request = log_request
         self._inside = inside
         self._addresses = addresses
         self._cors = cors
@@ -54,7 +58,14 @@ class Edge:
         except Disconnected:
             answered.status = 499
         finally:
-            _log_line(exchange, answered.status, time.perf_counter() - started)
+            self._log_request(
+                method=exchange.method,
+                path=exchange.path,
+                status=answered.status,
+                seconds=time.perf_counter() - started,
+                address=exchange.address,
+                request_id=exchange.request_id,
+            )
 
     def _exchange(self, scope: Scope) -> Exchange:
         headers: dict[bytes, list[bytes]] = defaultdict(list)
@@ -144,15 +155,3 @@ async def _refuse(refusal: Refusal, exchange: Exchange, send: Send, answered: _A
         # The rest of the body is still on its way; the connection cannot be used for another request.
         answer.headers.append((b"connection", b"close"))
     await answer.send(send)
-
-
-def _log_line(exchange: Exchange, status: int, seconds: float) -> None:
-    log.info(
-        "request",
-        method=exchange.method,
-        path=exchange.path[:256],
-        status=status,
-        ms=round(seconds * 1000, 1),
-        address=exchange.address,
-        request_id=exchange.request_id,
-    )

@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import orjson
@@ -20,6 +21,7 @@ SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|assertion
 # A refresh token of ours, a JWT, and the credentials of a URL.
 SECRET_TEXTS = re.compile(r"idp_rt_[\w-]+|eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*|(?<=://)[^/@\s]+@")
 MASK = "***"
+LONGEST_PATH = 256
 
 
 def configure(*, pretty: bool, level: int = logging.INFO, to_stderr: bool = False) -> None:
@@ -38,6 +40,34 @@ def configure(*, pretty: bool, level: int = logging.INFO, to_stderr: bool = Fals
     for noisy in ("authlib", "tortoise", "quart", "hypercorn", "asyncio"):
         # At debug level these print queries with their values, and tokens.
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class RequestLog:
+    """
+    One line for each request. As JSON it is written without the processors above, at a tenth of their cost: no secret stands
+    in any of these, but the path is the caller's choice and is masked like everything else.
+    """
+
+    def __init__(self, *, pretty: bool) -> None:
+        self._lines = None if pretty else _Lines(sys.stdout)
+        self._log = structlog.get_logger("idp.http")
+
+    def __call__(self, *, method: str, path: str, status: int, seconds: float, address: str, request_id: str) -> None:
+        line = {
+            "event": "request",
+            "level": "info",
+            "method": method,
+            "path": SECRET_TEXTS.sub(MASK, path[:LONGEST_PATH]),
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "address": address,
+            "request_id": request_id,
+        }
+        if self._lines is None:
+            self._log.info(line.pop("event"), **line)
+        else:
+            line["timestamp"] = datetime.now(UTC)
+            self._lines.msg(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode())
 
 
 def masked(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
