@@ -29,6 +29,7 @@ class Connection(TCPServer):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._timer: asyncio.TimerHandle | None = None
+        self._unwritten = b""
         self.idle_task: Any = self  # what `run` starts and `_close` stops
 
     @property
@@ -44,6 +45,7 @@ class Connection(TCPServer):
 
     def close_idle(self) -> None:
         self._stop_timer()
+        self._flush()
         self.writer.close()  # reading ends with it, and with reading `run`
 
     async def protocol_send(self, event: Event) -> None:
@@ -55,15 +57,25 @@ class Connection(TCPServer):
             await self._close()
 
     async def _write(self, data: bytes) -> None:
-        if not data:
-            return
-        try:
-            self.writer.write(data)
-            if self.writer.transport.get_write_buffer_size() > HIGH_WATER:
+        if not self._unwritten:
+            self.loop.call_soon(self._flush)
+        self._unwritten += data
+        if self.writer.transport.get_write_buffer_size() > HIGH_WATER:
+            try:
                 async with self.send_lock:
                     await self.writer.drain()
-        except (ConnectionError, RuntimeError):
-            await self.protocol.handle(Closed())
+            except (ConnectionError, RuntimeError):
+                await self.protocol.handle(Closed())
+
+    def _flush(self) -> None:
+        """Head and body, which come one after the other, in one call of the system."""
+        data, self._unwritten = self._unwritten, b""
+        if data and not self.writer.transport.is_closing():
+            self.writer.write(data)
+
+    async def _close(self) -> None:
+        self._flush()
+        await super()._close()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -1,0 +1,70 @@
+"""One family of refresh tokens, and the hand that reaches into its store."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import redis.asyncio
+
+from idp.domain.refresh_tokens import NONCE_SIZE, Outcome, RefreshToken, Rotation
+from idp.repositories.families import RedisFamilies, family_key
+
+GRACE = timedelta(seconds=10)
+AFTER_GRACE = GRACE + timedelta(seconds=1)
+MOMENT = timedelta(seconds=1)
+
+
+def nonce() -> bytes:
+    return secrets.token_bytes(NONCE_SIZE)
+
+
+@dataclass
+class Family:
+    """*store* rotates; *cache* sees and changes the hash itself."""
+
+    store: RedisFamilies
+    cache: redis.asyncio.Redis
+    expires_at: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(days=7))
+    id: UUID = field(default_factory=uuid4)
+
+    @property
+    def key(self) -> bytes:
+        return family_key(self.id)
+
+    async def started(self) -> RefreshToken:
+        return await self.store.start(self.id, "app", nonce(), self.expires_at)
+
+    async def rotate(self, token: RefreshToken, proposed: bytes | None = None, client: str = "app") -> Rotation:
+        return await self.store.rotate(token, client, proposed or nonce())
+
+    async def outcome(self, token: RefreshToken) -> Outcome:
+        return (await self.rotate(token)).outcome
+
+    async def next(self, token: RefreshToken) -> RefreshToken:
+        rotation = await self.rotate(token)
+        assert rotation.successor is not None, rotation
+        return rotation.successor
+
+    async def rebuilt(self, token: RefreshToken) -> Rotation:
+        return await self.store.rotate(token, "app", nonce(), rebuild_until=self.expires_at)
+
+    async def time_passes(self, span: timedelta) -> None:
+        await self.cache.hincrby(self.key, "t", -int(span.total_seconds() * 1000))
+
+    async def remembered(self) -> bytes:
+        snapshot = await self.cache.dump(self.key)
+        assert snapshot is not None
+        return snapshot
+
+    async def set_back(self, snapshot: bytes) -> None:
+        await self.cache.restore(self.key, 0, snapshot, replace=True)
+
+    async def forgotten(self) -> None:
+        await self.cache.delete(self.key)
+
+
+def earlier(token: RefreshToken, span: timedelta) -> RefreshToken:
+    return replace(token, issued_at=token.issued_at - int(span.total_seconds() * 1000))

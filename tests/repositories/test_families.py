@@ -1,0 +1,216 @@
+"""The state machine of idp/domain/refresh_tokens.py, as the real script plays it on a real Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import redis.asyncio
+from family import AFTER_GRACE, GRACE, Family, nonce
+
+from idp.database.redis import RedisStore
+from idp.domain.errors import StoreUnavailable
+from idp.domain.refresh_tokens import Outcome, Rotation
+from idp.gateways.embedded import StoreUrls
+from idp.repositories.families import RedisFamilies
+
+# Rotation.
+
+
+async def test_each_rotation_names_the_next_generation(family: Family) -> None:
+    """RF1."""
+    first = await family.started()
+
+    second = await family.rotate(first)
+    third = await family.rotate(second.successor or first)
+
+    assert (second.outcome, third.outcome) == (Outcome.OK, Outcome.OK)
+    assert [token.generation for token in (first, second.successor, third.successor) if token] == [1, 2, 3]
+
+
+async def test_starting_again_with_the_same_nonce_names_the_same_first_token(family: Family) -> None:
+    same = nonce()
+
+    first = await family.store.start(family.id, "app", same, family.expires_at)
+    again = await family.store.start(family.id, "app", same, family.expires_at)
+
+    assert again == first
+
+
+async def test_a_family_is_never_started_over_another(family: Family) -> None:
+    first = await family.started()
+
+    with pytest.raises(StoreUnavailable):
+        await family.started()
+
+    assert await family.outcome(first) is Outcome.OK
+
+
+async def test_another_client_is_refused_and_the_family_lives_on(family: Family) -> None:
+    """RF8."""
+    first = await family.started()
+
+    stranger = await family.rotate(first, client="other")
+
+    assert stranger.outcome is Outcome.CLIENT
+    assert await family.outcome(first) is Outcome.OK
+
+
+async def test_a_call_repeated_with_its_own_proposal_gets_the_same_answer(strict: Family) -> None:
+    """A driver repeats what was not answered; even without a grace that is no reuse."""
+    first, proposed = await strict.started(), nonce()
+
+    once = await strict.rotate(first, proposed)
+    twice = await strict.rotate(first, proposed)
+
+    assert once == twice
+    assert once.outcome is Outcome.OK
+
+
+# Reuse.
+
+
+async def test_a_token_of_an_older_generation_ends_the_family(family: Family) -> None:
+    """RF2."""
+    first = await family.started()
+    third = await family.next(await family.next(first))
+
+    assert await family.outcome(first) is Outcome.REUSE
+    assert await family.rotate(third) == Rotation(Outcome.REVOKED, reason="reuse")
+
+
+async def test_reuse_is_told_once(family: Family) -> None:
+    first = await family.started()
+    await family.next(await family.next(first))
+
+    assert [await family.outcome(first) for _ in range(3)] == [Outcome.REUSE, Outcome.REVOKED, Outcome.REVOKED]
+
+
+async def test_the_grandparent_is_reuse_even_within_the_grace(family: Family) -> None:
+    """RF4."""
+    first = await family.started()
+    second = await family.next(first)
+    await family.next(second)
+
+    assert await family.outcome(first) is Outcome.REUSE
+
+
+# Grace.
+
+
+async def test_within_the_grace_the_predecessor_gets_the_same_successor(family: Family) -> None:
+    """RF3, RF5."""
+    first = await family.started()
+    second = await family.next(first)
+
+    replays = [await family.rotate(first) for _ in range(5)]
+
+    assert replays == [Rotation(Outcome.REISSUE, second)] * 5
+    assert await family.outcome(second) is Outcome.OK
+
+
+async def test_after_the_grace_the_predecessor_ends_the_family(family: Family) -> None:
+    """RF6."""
+    first = await family.started()
+    second = await family.next(first)
+    await family.time_passes(AFTER_GRACE)
+
+    assert await family.outcome(first) is Outcome.REUSE
+    assert await family.outcome(second) is Outcome.REVOKED
+
+
+async def test_without_a_grace_the_predecessor_ends_the_family_at_once(strict: Family) -> None:
+    first = await strict.started()
+    await strict.next(first)
+
+    assert await strict.outcome(first) is Outcome.REUSE
+
+
+async def test_a_thief_in_step_with_the_victim_is_caught_at_the_fourth_generation(family: Family) -> None:
+    """RF6."""
+    token = await family.started()
+    outcomes = []
+    for _ in range(4):
+        successor = await family.next(token)
+        outcomes.append(await family.outcome(token))
+        token = successor
+
+    assert outcomes == [Outcome.REISSUE, Outcome.REISSUE, Outcome.REISSUE, Outcome.REUSE]
+
+
+async def test_a_generation_without_a_replay_starts_the_count_again(family: Family) -> None:
+    """Now and then a lost answer, for ever, is not a thief."""
+    token = await family.started()
+    for step in range(20):
+        successor = await family.next(token)
+        if step % 3:
+            assert await family.outcome(token) is Outcome.REISSUE
+        token = successor
+
+    assert await family.outcome(token) is Outcome.OK
+
+
+# Tombstones.
+
+
+async def test_an_ended_family_is_revoked_for_that_reason(family: Family) -> None:
+    """RF13."""
+    first = await family.started()
+
+    await family.store.end(family.id, "logout", family.expires_at)
+
+    assert await family.rotate(first) == Rotation(Outcome.REVOKED, reason="logout")
+
+
+async def test_ending_a_family_that_was_lost_leaves_a_tombstone(family: Family) -> None:
+    first = await family.started()
+    await family.forgotten()
+
+    await family.store.end(family.id, "logout", family.expires_at)
+
+    assert (await family.rebuilt(first)).outcome is Outcome.REVOKED
+    assert await family.cache.pexpiretime(family.key) == int(family.expires_at.timestamp() * 1000)
+
+
+async def test_the_first_reason_of_an_end_stays(family: Family) -> None:
+    first = await family.started()
+
+    await family.store.end(family.id, "reuse", family.expires_at)
+    await family.store.end(family.id, "logout", family.expires_at)
+
+    assert await family.rotate(first) == Rotation(Outcome.REVOKED, reason="reuse")
+
+
+# Races.
+
+
+@pytest.fixture
+async def crowd(urls: StoreUrls) -> AsyncIterator[list[RedisStore]]:
+    """Fifty processes' worth of connections."""
+    stores = [RedisStore(urls.redis) for _ in range(50)]
+    await asyncio.gather(*(one.ping() for one in stores))
+    yield stores
+    await asyncio.gather(*(one.close() for one in stores))
+
+
+@pytest.mark.parametrize("grace", [timedelta(0), GRACE], ids=["strict", "grace"])
+async def test_of_500_racers_on_one_token_all_who_win_hold_the_same_successor(
+    crowd: list[RedisStore], cache: redis.asyncio.Redis, grace: timedelta
+) -> None:
+    """RF3."""
+    stores = [RedisFamilies(one, grace=grace) for one in crowd]
+    family = Family(stores[0], cache)
+    first = await family.started()
+
+    rotations = await asyncio.gather(*(stores[turn % 50].rotate(first, "app", nonce()) for turn in range(500)))
+
+    outcomes = Counter(rotation.outcome for rotation in rotations)
+    assert len({rotation.successor for rotation in rotations} - {None}) == 1
+    assert outcomes == (
+        Counter({Outcome.OK: 1, Outcome.REISSUE: 499})
+        if grace
+        else Counter({Outcome.OK: 1, Outcome.REUSE: 1, Outcome.REVOKED: 498})
+    )
