@@ -84,6 +84,7 @@ def _beside_quart(services: Services, settings: Settings) -> dict[str, Asgi]:
 def quart_app(services: Services, settings: Settings) -> Quart:
     app = Quart("idp", static_folder=None, template_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False  # it would redirect to whatever the Host header names
     guard = Guard(services.access_tokens)
     for routes in (
         front_routes(templates_folder(), settings.issuer),

@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", fields.UUIDField(primary_key=True, default=uuid4, unique=True, db_index=True)),
                 ("email", fields.TextField(unique=False)),
-                ("email_norm", fields.CharField(unique=True, max_length=320)),
+                ("email_norm", fields.CharField(unique=True, max_length=512)),
                 ("name", fields.TextField(unique=False)),
                 ("password_hash", fields.TextField(null=True, unique=False)),
                 ("roles", ArrayField(element_type="TEXT")),

@@ -184,7 +184,7 @@ def test_any_other_limit_is_a_fault_that_says_what_is_allowed(text):
     ("name", "good", "bad"),
     [
         ("IDP_WORKERS", ("1", "512"), ("0", "513", "-1", "two", "1.0", "1_0", "+1", "٣", FOUR_KILOBYTES)),
-        ("IDP_DATABASE_POOL", ("1", "1000"), ("0", "1001")),
+        ("IDP_DATABASE_POOL", ("2", "1000"), ("1", "1001")),
         ("IDP_BCRYPT_ROUNDS", ("4", "16"), ("3", "17")),
         ("IDP_KEY_BITS", ("2048", "3072", "4096"), ("1024", "2049", "8192")),
         ("IDP_LOCKOUT_ATTEMPTS", ("1", "1000000"), ("0", "1000001")),

@@ -20,7 +20,9 @@ class Batches(Generic[Question, Answer]):
     """
     *run* takes the questions of one round trip and gives an answer, or an exception to raise, for each in order.
 
-    What *run* itself raises reaches everybody in that round trip. A caller that goes away leaves the others alone.
+    What *run* itself raises reaches everybody in that round trip and everybody who waits behind it: a store that hangs
+    would otherwise take one round of questions per deadline, while more than that come in. A caller that goes away leaves
+    the others alone.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Batches(Generic[Question, Answer]):
         try:
             answers = await self._run([question for question, _ in batch])
         except Exception as fault:  # noqa: BLE001 - handed to each who asked
+            batch, self._waiting = [*batch, *self._waiting], []
             answers = [fault] * len(batch)
         for (_, future), answer in zip(batch, answers, strict=True):
             if future.done():

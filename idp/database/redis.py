@@ -24,7 +24,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisClusterException, RedisError, ResponseError
 
 from idp.database.batches import Batches
 from idp.database.scripts import Script
@@ -36,8 +36,8 @@ CONNECT_TIMEOUT = 0.25
 ANSWER_TIMEOUT = 2.0
 CONNECTIONS = 16
 
-# redis-py lets an AttributeError of a connection that was closed under it escape.
-FAULTS = (RedisError, OSError, AttributeError, asyncio.TimeoutError, asyncio.IncompleteReadError)
+# redis-py lets an AttributeError of a connection that was closed under it escape, and its cluster's error is no RedisError.
+FAULTS = (RedisError, RedisClusterException, OSError, AttributeError, asyncio.TimeoutError, asyncio.IncompleteReadError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,11 @@ class RedisStore:
         """The server's INFO, of one node of a cluster."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
-                info: dict[str, Any] = await self._client.info()
+                one = {"target_nodes": RedisCluster.RANDOM} if self._clustered else {}
+                info: dict[str, Any] = await self._client.info(**one)
         except FAULTS as fault:
             raise unavailable(fault) from fault
-        return next(iter(info.values())) if self._clustered else info
+        return info
 
     async def close(self) -> None:
         self._drop()

@@ -16,7 +16,7 @@ from tortoise.models import Model
 class UserRow(Model):
     id = fields.UUIDField(primary_key=True)
     email = fields.TextField()
-    email_norm = fields.CharField(max_length=320, unique=True)
+    email_norm = fields.CharField(max_length=512, unique=True)
     name = fields.TextField()
     password_hash = fields.TextField(null=True)
     roles: Any = ArrayField(element_type="text")

@@ -39,6 +39,7 @@ _MAC_SIZE = 32
 _SIZE = _BODY.size + _MAC_SIZE
 _TEXT_SIZE = len(PREFIX) + _SIZE * 4 // 3
 NONCE_SIZE = 16
+_OTHER_SPELLINGS = frozenset("+/=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,9 @@ class RefreshTokenFormat:
 
     def read(self, presented: str) -> RefreshToken | None:
         """None for anything that no key of this server signed, and for every other spelling of one that was signed."""
-        # base64 with other letters for 62 and 63 still reads the usual two: they would be a second spelling.
-        if len(presented) != _TEXT_SIZE or not presented.startswith(PREFIX) or "+" in presented or "/" in presented:
+        # base64 with other letters for 62 and 63 still reads the usual two: they would be a second spelling. Padding
+        # would stand for a shorter token.
+        if len(presented) != _TEXT_SIZE or not presented.startswith(PREFIX) or not _OTHER_SPELLINGS.isdisjoint(presented):
             return None
         try:
             raw = base64.b64decode(presented[len(PREFIX) :], altchars=b"-_", validate=True)

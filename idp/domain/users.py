@@ -55,6 +55,10 @@ class NewUser:
     email_verified: bool = False
 
 
+# Longer than any address (RFC 5321, section 4.5.3.1, allows 254), whatever spelling it comes in.
+LONGEST_ADDRESS = 1000
+
+
 def canonical_email(address: str) -> str:
     """
     The one form under which *address* is stored and counted: NFKC, case folded, trimmed, host in its ASCII form.
@@ -63,6 +67,8 @@ def canonical_email(address: str) -> str:
     they share one account and one counter of failures. The local part is folded too: no provider in use tells
     `A@` from `a@`, and a second account there would only serve an impostor.
     """
+    if len(address) > LONGEST_ADDRESS:
+        return address  # of nobody; normalising a long run of combining marks takes quadratic time
     folded = unicodedata.normalize("NFKC", address).casefold().strip()
     local, at, host = folded.rpartition("@")
     if not at:

@@ -35,13 +35,13 @@ class Addresses:
 
 
 def parsed(text: str) -> IPv4Address | IPv6Address | None:
-    """An address, with or without a port; a v4 address written as v6 is the v4 address."""
+    """An address, with or without a port; without the zone of a link-local one; a v4 address written as v6 is that."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        address = ip_address(text)
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

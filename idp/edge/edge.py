@@ -14,7 +14,7 @@ import structlog
 
 from idp.controllers.answers import HttpAnswer, InternalError, refusal_answer
 from idp.controllers.exchange import SCOPE_KEY, Exchange, Receive, Scope, Send
-from idp.domain.errors import Refusal, Unavailable
+from idp.domain.errors import Malformed, NotFound, Refusal, Unavailable
 from idp.domain.events import Origin, origin
 from idp.edge.addresses import Addresses
 from idp.edge.bodies import Disconnected, decoded_form, decoded_json, read
@@ -24,6 +24,7 @@ from idp.edge.security_headers import completed
 log = structlog.get_logger("idp.http")
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+AMBIGUOUS = {b"content-length", b"transfer-encoding"}
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -84,6 +85,7 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange, answered: _Answered) -> None:
         try:
+            _check(scope, exchange)
             if await self._preflight(exchange, send):
                 return
             body = await self._read(receive, exchange)
@@ -135,6 +137,17 @@ class Edge:
         return dressed
 
 
+def _check(scope: Scope, exchange: Exchange) -> None:
+    """What one server in a row of them may read in another way than the next."""
+    if scope.get("scheme", "http") == "http" and not scope.get("http_version", "1.1").startswith("1"):
+        # By an upgrade in clear text a request would pass a proxy whose rules speak HTTP/1.1.
+        raise Malformed("This server speaks HTTP/1.1 without TLS.")
+    if not exchange.path.startswith("/"):
+        raise NotFound
+    if AMBIGUOUS <= exchange.headers.keys():
+        raise Malformed("Send either Content-Length or Transfer-Encoding (RFC 9112, section 6.3).")
+
+
 def _replay(body: bytes, receive: Receive) -> Receive:
     """The body that was read already, then whatever comes: a disconnect."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
@@ -151,7 +164,7 @@ async def _refuse(refusal: Refusal, exchange: Exchange, send: Send, answered: _A
     if isinstance(refusal, Unavailable):
         log.warning("unavailable", reason=str(refusal), request_id=exchange.request_id)
     answer = refusal_answer(refusal, exchange.path, exchange.request_id)
-    if refusal.status in (408, 413):
-        # The rest of the body is still on its way; the connection cannot be used for another request.
+    if refusal.status in (408, 413) or AMBIGUOUS <= exchange.headers.keys():
+        # The rest of the body is still on its way, or may be; the connection cannot be used for another request.
         answer.headers.append((b"connection", b"close"))
     await answer.send(send)

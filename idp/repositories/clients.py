@@ -17,7 +17,7 @@ from tortoise.transactions import in_transaction
 
 from idp.database.postgres import Postgres, answering
 from idp.database.tables import ClientRow
-from idp.domain.clients import REST_CLIENT, Client, ClientSecret
+from idp.domain.clients import CLIENT_ID, REST_CLIENT, Client, ClientSecret
 from idp.domain.errors import StoreUnavailable
 from idp.domain.events import ClientChanged
 from idp.domain.sessions import RevokedReason
@@ -37,6 +37,8 @@ class PostgresClients:
     async def find(self, client_id: str) -> Client | None:
         if client_id == REST_CLIENT.client_id:
             return REST_CLIENT
+        if not CLIENT_ID.fullmatch(client_id):
+            return None  # none can have it; and a NUL in it would be an error of the database
         remembered = self._memory.get(client_id)
         if remembered and time.monotonic() < remembered[0]:
             return remembered[1]

@@ -101,7 +101,10 @@ STORES = Group(
             secret=True,
         ),
         Setting(
-            "IDP_DATABASE_POOL", "10", "Connections of each process to Postgres, at most.", parsing.integer(1, 1_000)
+            "IDP_DATABASE_POOL",
+            "10",
+            "Connections of each process to Postgres, at most; one is kept for refreshes.",
+            parsing.integer(2, 1_000),
         ),
         Setting(
             "IDP_REDIS_URL",

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from catalogue import CONSTRAINTS, INDEXES, RUNTIME_RIGHTS
+
 from idp.database import migration
 from idp.database.postgres import credentials
 from idp.domain.errors import StoreUnavailable
