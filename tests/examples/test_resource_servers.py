@@ -15,6 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from process import free_port
 from world import World
 
+# One process for all of them: their library caches keys, and one test retires a key of its server.
+pytestmark = pytest.mark.xdist_group("examples")
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NODE = shutil.which("node") if (EXAMPLES / "node_modules" / "jose").is_dir() else None
 
