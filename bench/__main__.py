@@ -21,19 +21,21 @@ from bench.targets import Target
 from idp.gateways.embedded import EmbeddedStores
 
 RESULTS = Path(__file__).parent / "results"
-SERVERS = ("hypercorn", "granian")
+SERVERS = click.Choice(["hypercorn", "granian"])
+WORKLOADS = click.Choice([workload.value for workload in Workload])
 
 
 @click.command()
-@click.option("--rounds", "count", type=click.IntRange(1), default=3, show_default=True, help="Rounds of each workload.")
+@click.option("--rounds", "count", type=click.IntRange(1), default=3, show_default=True, help="Their medians count.")
 @click.option("--seconds", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Length of a round.")
 @click.option("--warm-up", type=click.FloatRange(0), default=1.0, show_default=True, help="Seconds before it counts.")
 @click.option("--chains", type=click.IntRange(1), default=16, show_default=True, help="Clients at the same time.")
 @click.option("--rotations", type=click.IntRange(0), default=10_000, show_default=True, help="Of a session that grows.")
-@click.option("--only", type=click.Choice(list(Workload)), multiple=True, help="These workloads (may be repeated).")
-@click.option("--server", type=click.Choice(SERVERS), multiple=True, default=["hypercorn"], show_default=True)
+@click.option("--only", type=WORKLOADS, multiple=True, help="This workload; may be repeated.")
+@click.option("--server", type=SERVERS, multiple=True, default=["hypercorn"], help="Ours on it; may be repeated.")
 @click.option("--peers/--no-peers", default=True, show_default=True, help="Measure oidc-provider and Express too.")
 @click.option("--layers", "by_layer", is_flag=True, help="Instead: what each layer of one refresh costs.")
+@click.option("--times", type=click.IntRange(1), default=1000, show_default=True, help="Repetitions of each layer.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="Folder for the tables.")
 def main(
     count: int,
@@ -45,6 +47,7 @@ def main(
     server: Sequence[str],
     peers: bool,
     by_layer: bool,
+    times: int,
     results: Path,
 ) -> None:
     """
@@ -67,7 +70,7 @@ def main(
     cores = Cores.of_this_machine()
     with _folder() as folder, pinned(cores.rest):
         if by_layer:
-            _measure_layers(folder, cores, results, rounds=count)
+            _measure_layers(folder, cores, results, rounds=count, times=times)
         else:
             _measure_servers(plan, folder, cores, results, servers=server, peers=peers)
 
@@ -112,10 +115,10 @@ def _add_peers(stack: ExitStack, targets: list[Target], plan: Plan, folder: Path
     return [f"Node {node.runtime_version()}, {', '.join(node.package_versions())}."]
 
 
-def _measure_layers(folder: Path, cores: Cores, results: Path, *, rounds: int) -> None:
+def _measure_layers(folder: Path, cores: Cores, results: Path, *, rounds: int, times: int) -> None:
     with EmbeddedStores(folder / "stores") as embedded, pinned(cores.server):
-        found = layers.run(embedded, folder, rounds, _tell)
-    text = f"{report.conditions(cores)} Medians of {rounds} rounds.\n\n{layers.table(found)}\n"
+        found = layers.run(embedded, folder, rounds, times, _tell)
+    text = f"{report.conditions(cores)} Rounds: {rounds} of {times:,} repetitions; medians.\n\n{layers.table(found)}\n"
     _publish(results, "layers", text, found)
 
 

@@ -65,12 +65,24 @@ class Sample:
 
 
 class Chain(asyncio.Protocol):
-    __slots__ = ("_buffer", "_faults", "_load", "_needed", "_sent_at", "_status", "_transport", "_waiting", "script")
+    __slots__ = (
+        "_body_at",
+        "_buffer",
+        "_faults",
+        "_load",
+        "_needed",
+        "_sent_at",
+        "_status",
+        "_transport",
+        "_waiting",
+        "script",
+    )
 
     def __init__(self, load: Load, script: Script) -> None:
         self.script = script
         self._load = load
         self._faults = 0
+        self._waiting = False
         self._transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
@@ -108,13 +120,14 @@ class Chain(asyncio.Protocol):
         _, given, length = head.partition(b"\r\ncontent-length:")
         if not given:
             raise ValueError("an answer without Content-Length: none of these servers sends that")
-        self._needed = end + 4 + int(length.split(b"\r\n", 1)[0])
+        self._body_at = end + 4
+        self._needed = self._body_at + int(length.split(b"\r\n", 1)[0])
         return True
 
     def _answered(self) -> None:
         load, took = self._load, time.perf_counter() - self._sent_at
+        fault = self.script.fault(self._status, self._buffer[self._body_at :])
         self._waiting = False
-        fault = self.script.fault(self._status, self._buffer)
         if fault is None:
             self._faults = 0
             load.answered(took)
@@ -194,10 +207,9 @@ async def measure(
     load = Load(port, scripts)
     load.start()
     await asyncio.sleep(warm_up)
-    clocks = (lambda: cpu_ms([server])), (lambda: cpu_ms(stores)), (lambda: time.process_time() * 1000)
-    before, started = [clock() for clock in clocks], time.perf_counter()
+    before, started = _clocks(server, stores), time.perf_counter()
     await load.record(seconds)
-    took, after = time.perf_counter() - started, [clock() for clock in clocks]
+    took, after = time.perf_counter() - started, _clocks(server, stores)
     await load.end()
     server_ms, stores_ms, driver_ms = (late - early for early, late in zip(before, after, strict=True))
     latencies, answers = sorted(load.latencies), len(load.latencies)
@@ -211,6 +223,11 @@ async def measure(
         driver_busy=driver_ms / took / 1000,
         faults=dict(load.faults),
     )
+
+
+def _clocks(server: int, stores: Sequence[int]) -> tuple[float, float, float]:
+    """CPU time so far of server, stores and this driver, in milliseconds."""
+    return cpu_ms([server]), cpu_ms(stores), time.process_time() * 1000
 
 
 async def repeat(port: int, script: Script, times: int) -> None:

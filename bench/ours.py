@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,7 +75,7 @@ async def seed(embedded: EmbeddedStores, folder: Path, users: int) -> Seeded:
     urls = embedded.start()
     await migrate(urls)
     chosen = environment(urls, folder)
-    log_lines.configure(pretty=False, to_stderr=True)
+    log_lines.configure(pretty=False, level=logging.WARNING, to_stderr=True)
     async with running(load(chosen), urls) as services:
         secret = await confidential_client(services)
         emails = await people(services, load(chosen).bcrypt_rounds, users)

@@ -21,12 +21,16 @@ PACKAGES = ("hypercorn", "granian", "uvloop", "authlib", "cryptography", "asyncp
 def markdown(plan: Plan, results: Results, cores: Cores, notes: Sequence[str]) -> str:
     sign = results.signature_ms
     parts = [
-        f"{conditions(cores)} {plan.rounds} rounds of {plan.seconds:g} s, {plan.chains} chains, medians.",
+        f"{conditions(cores)} Rounds: {plan.rounds} of {plan.seconds:g} s; {plan.chains} chains; medians.",
         *notes,
         f"Bare RSA-2048 signature: {sign:.3f} ms of CPU, at most {1000 / sign:,.0f} a second on one core.",
         _load_table(results),
         _footprint_table(results),
     ]
+    if results.rows:
+        parts.append(
+            f"The driver was busy {max(row.sample.driver_busy for row in results.rows):.0%} of its core at most."
+        )
     if results.record:
         parts.append(f"Beside that, idp has one row of {results.record:.0f} bytes for each session in Postgres.")
     return "\n\n".join(parts) + "\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import uvloop
 
@@ -34,7 +34,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Medians over the rounds. Faults are added up."""
+    """Medians over the rounds; answers and faults are added up, of how busy the driver was the most counts."""
 
     workload: Workload
     server: str
@@ -93,12 +93,20 @@ def _sample(plan: Plan, workload: Workload, target: Target) -> Sample:
 
 
 def _median(samples: Sequence[Sample]) -> Sample:
-    medians = {}
-    for name in ("answers", "rps", "p50_ms", "p99_ms", "server_cpu_ms", "stores_cpu_ms", "driver_busy"):
+    def median(name: str) -> float | None:
         known = [value for sample in samples if (value := getattr(sample, name)) is not None]
-        medians[name] = statistics.median(known) if known else None
-    faults = sum((Counter(sample.faults) for sample in samples), Counter())
-    return replace(samples[0], **medians, faults=dict(faults))
+        return statistics.median(known) if known else None
+
+    return Sample(
+        answers=sum(sample.answers for sample in samples),
+        rps=median("rps") or 0.0,
+        p50_ms=median("p50_ms"),
+        p99_ms=median("p99_ms"),
+        server_cpu_ms=median("server_cpu_ms"),
+        stores_cpu_ms=median("stores_cpu_ms"),
+        driver_busy=max(sample.driver_busy for sample in samples),
+        faults=dict(sum((Counter(sample.faults) for sample in samples), Counter())),
+    )
 
 
 def _growth(plan: Plan, target: Target) -> dict[int, int]:

@@ -35,6 +35,7 @@ from idp.repositories.users import PostgresUsers
 from idp.services.access_tokens import AccessTokens
 from idp.services.authorization_server import AuthorizationServer
 from idp.services.checkpoints import Checkpoints
+from idp.services.client_registration import ClientRegistration
 from idp.services.grants.client_credentials import ClientCredentialsGrant
 from idp.services.grants.password import PasswordGrant
 from idp.services.grants.refresh_token import RefreshTokenGrant
@@ -44,6 +45,7 @@ from idp.services.profile import Profile
 from idp.services.registration import Registration
 from idp.services.rest_sessions import RestSessions
 from idp.services.sessions import SessionService
+from idp.services.user_administration import UserAdministration
 from idp.settings import Settings
 
 log = structlog.get_logger("idp.bootstrap")
@@ -67,6 +69,8 @@ class Services:
     authorization_server: AuthorizationServer
     session_service: SessionService
     registration: Registration
+    user_administration: UserAdministration
+    client_registration: ClientRegistration
     rest_sessions: RestSessions
     profile: Profile
     health: Health
@@ -155,6 +159,8 @@ def _services(
         ),
         session_service=session_service,
         registration=Registration(users=users, passwords=passwords, events=trail, now=now),
+        user_administration=UserAdministration(users=users, passwords=passwords),
+        client_registration=ClientRegistration(clients=clients, now=now),
         rest_sessions=RestSessions(login=login, sessions=session_service, access_tokens=access_tokens),
         profile=Profile(users=users),
         health=Health((DatabaseProbe(postgres), CacheProbe(redis))),

@@ -8,16 +8,18 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from idp.bootstrap import Services, running
-from idp.domain.errors import InvalidKeyFile, Refusal
+from idp.domain.errors import InvalidKeyFile, Refusal, ValidationFailed
 from idp.domain.events import Origin, origin
 from idp.gateways import log_lines
 from idp.gateways.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
 from idp.settings import Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from idp.bootstrap import Services
 
 Result = TypeVar("Result")
 
@@ -73,10 +75,14 @@ def with_services(work: Callable[[Services], Awaitable[Result]]) -> Result:
     """Runs *work* over open services. A refusal becomes the command's error text and exit status 1."""
     # One process' worth of work: no pool of connections to keep, no other worker to leave cores to.
     chosen = replace(settings(), workers=1)
-    log_lines.configure(pretty=True, level=logging.ERROR, to_stderr=True)
+    quiet()
     origin.set(Origin(actor=f"cli:{os.environ.get('USER') or os.getuid()}"))
 
     async def whole(urls: StoreUrls) -> Result:
+        # Imported here: `--help` and what needs no services start in half the time without them.
+        from idp.bootstrap import running
+
+        await _ensure_tables(chosen, urls)
         async with running(chosen, urls) as services:
             return await work(services)
 
@@ -84,10 +90,30 @@ def with_services(work: Callable[[Services], Awaitable[Result]]) -> Result:
         return asyncio.run(whole(urls))
 
 
+def quiet() -> None:
+    """Standard output is the command's answer; of the log only errors are shown, on standard error."""
+    log_lines.configure(pretty=True, level=logging.ERROR, to_stderr=True)
+
+
+async def _ensure_tables(chosen: Settings, urls: StoreUrls) -> None:
+    """An embedded database that is new gets its tables; what any other one lacks is left to who operates it."""
+    from idp.cli.preparation import migrate
+    from idp.database import migration
+
+    steps = await migration.status(urls.database)
+    lacking = [step.name for step in steps if not step.applied]
+    if lacking and chosen.database_url is None and len(lacking) == len(steps):
+        await migrate(urls)
+    elif lacking:
+        raise Stopped(f"the database lacks {', '.join(lacking)}: run `idp db migrate`")
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     try:
         yield
+    except ValidationFailed as refusal:
+        raise Stopped("\n".join(f"{fault.field}: {fault.message}" for fault in refusal.errors)) from None
     except Refusal as refusal:
         raise Stopped(refusal.detail if refusal.status < 500 else f"{refusal.detail} ({refusal})") from None
     except InvalidKeyFile as fault:

@@ -13,14 +13,23 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
+import h11
 from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.utils import wrap_app
 
 HIGH_WATER = 64 * 1024
+
+
+class Http1(H11Protocol):
+    """HTTP/1.1 to the end: an upgrade in clear text (h2c) would pass the rules of a proxy that reads HTTP/1.1."""
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Hypercorn would change to HTTP/2 here."""
 
 
 class Connection(TCPServer):
@@ -42,6 +51,14 @@ class Connection(TCPServer):
 
     async def stop(self) -> None:
         self._stop_timer()
+
+    async def _read_data(self) -> None:
+        chosen = self.protocol
+        chosen.protocol = Http1(
+            *(chosen.app, chosen.config, chosen.context, chosen.task_group, chosen.state),
+            *(chosen.ssl, chosen.client, chosen.server, chosen.send),
+        )
+        await super()._read_data()
 
     def close_idle(self) -> None:
         self._stop_timer()

@@ -32,6 +32,10 @@ async def migrate(urls: StoreUrls) -> list[str]:
     return await migration.migrate(urls.migration, credentials(urls.database)["user"])
 
 
+async def missing_steps(urls: StoreUrls) -> list[str]:
+    return [step.name for step in await migration.status(urls.database) if not step.applied]
+
+
 async def prepare(settings: Settings, services: Services) -> Prepared:
     """May run any number of times, also in several processes at once."""
     email, password = await _first_administrator(settings, services)

@@ -23,7 +23,7 @@ import structlog
 from idp.bootstrap import Services, running
 from idp.cli.environment import Stopped, embeds, refusals, settings, with_urls
 from idp.cli.granian_server import GranianServer
-from idp.cli.preparation import Prepared, migrate, prepare, welcome
+from idp.cli.preparation import Prepared, migrate, missing_steps, prepare, welcome
 from idp.cli.workers import Workers
 from idp.gateways import log_lines
 from idp.gateways.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
@@ -122,6 +122,8 @@ def _prepare(chosen: Settings, urls: StoreUrls) -> Prepared:
     async def whole() -> Prepared:
         if embeds(chosen) or chosen.env == "development":
             await migrate(urls)
+        elif lacking := await missing_steps(urls):
+            raise Stopped(f"the database lacks {', '.join(lacking)}: run `idp db migrate` first")
         async with running(chosen, urls) as services:
             return await _prepared(services)
 

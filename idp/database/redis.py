@@ -89,6 +89,8 @@ class RedisStore:
         self._drop()
         await asyncio.gather(*self._releasing)
         await self._client.aclose()
+        if not self._clustered and isinstance(pool := self._client.connection_pool, SentinelConnectionPool):
+            await pool.sentinel_manager.aclose()
 
     async def _together(self, calls: Sequence[Call]) -> Sequence[Any]:
         try:

@@ -12,11 +12,13 @@ from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.fields.base import OnDelete
 from tortoise.models import Model
 
+LONGEST_CANONICAL = 512  # of an e-mail address
+
 
 class UserRow(Model):
     id = fields.UUIDField(primary_key=True)
     email = fields.TextField()
-    email_norm = fields.CharField(max_length=512, unique=True)
+    email_norm = fields.CharField(max_length=LONGEST_CANONICAL, unique=True)
     name = fields.TextField()
     password_hash = fields.TextField(null=True)
     roles: Any = ArrayField(element_type="text")

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749, section 3.3
+# A host in its ASCII form, in lower case; no wildcard.
+ORIGIN_LETTERS = re.compile(r"[a-z0-9:/.\[\]_-]+")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 GRANT_TYPES = ("password", "refresh_token", "client_credentials", "authorization_code")
 SECRET_OVERLAP = timedelta(hours=24)
@@ -127,6 +129,8 @@ def client_faults(client: Client) -> list[tuple[str, str]]:
 
 def is_origin(text: str) -> bool:
     """scheme://host[:port], as a browser sends it (RFC 6454, section 6.2)."""
+    if not ORIGIN_LETTERS.fullmatch(text):
+        return False
     try:
         parts = urlsplit(text)
         port = f":{parts.port}" if parts.port else ""
@@ -179,6 +183,13 @@ class Clients(Protocol):
 
     async def replace(self, client: Client) -> bool:
         """False when there is no such client."""
+
+    async def change(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
+        """
+        What *change* makes of the client as it is now; None when there is no such client.
+
+        Changes of one client take turns, so none undoes another. What *change* raises leaves the client as it was.
+        """
 
     async def remove(self, client_id: str) -> bool:
         """With its sessions revoked. False when there is no such client."""

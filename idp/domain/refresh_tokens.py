@@ -67,7 +67,11 @@ class RefreshTokenFormat:
         """None for anything that no key of this server signed, and for every other spelling of one that was signed."""
         # base64 with other letters for 62 and 63 still reads the usual two: they would be a second spelling. Padding
         # would stand for a shorter token.
-        if len(presented) != _TEXT_SIZE or not presented.startswith(PREFIX) or not _OTHER_SPELLINGS.isdisjoint(presented):
+        if (
+            len(presented) != _TEXT_SIZE
+            or not presented.startswith(PREFIX)
+            or not _OTHER_SPELLINGS.isdisjoint(presented)
+        ):
             return None
         try:
             raw = base64.b64decode(presented[len(PREFIX) :], altchars=b"-_", validate=True)

@@ -15,9 +15,9 @@ def granted_scope(requested: str | None, allowed: str) -> str | None:
     None when something is asked for that is not allowed: the caller answers `invalid_scope`.
     """
     permitted = allowed.split()
-    if requested is None or not requested.strip():
+    wanted = set((requested or "").split(" ")) - {""}  # no other white space: that of Unicode is much
+    if not wanted:
         return " ".join(permitted)
-    wanted = set(requested.split())
     return wire(scope for scope in permitted if scope in wanted) if wanted <= set(permitted) else None
 
 

@@ -102,11 +102,12 @@ class Users(Protocol):
         """Only if *old* is still the stored one: a rehash never undoes a change of password."""
 
     async def disable(self, user_id: UUID) -> User | None:
-        """Status disabled, epoch raised and every session revoked, in one step."""
+        """Status disabled, epoch raised and every session revoked, in one step. Raises `Conflict` for the last administrator."""
 
     async def enable(self, user_id: UUID) -> User | None: ...
 
-    async def set_roles(self, user_id: UUID, roles: Sequence[Role]) -> User | None: ...
+    async def set_roles(self, user_id: UUID, roles: Sequence[Role]) -> User | None:
+        """Raises `Conflict` when no active administrator would be left: of two that demote each other at once, one stays."""
 
     async def page(self, *, search: str | None = None, limit: int = 100, after: UUID | None = None) -> list[User]:
         """By id, so that a page is continued with the last id of the one before; *search* is part of address or name."""

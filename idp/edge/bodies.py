@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -17,6 +18,8 @@ from idp.domain.errors import Malformed, PayloadTooLarge, RequestTimeout, Unsupp
 
 MAX_BODY = 64 * 1024
 READ_SECONDS = 10.0
+MOST_DISCARDED = 1024 * 1024
+DISCARD_SECONDS = 2.0
 MAX_FIELDS = 100
 MAX_DEPTH = 16
 
@@ -27,13 +30,16 @@ class Disconnected(Exception):
 
 async def read(receive: Receive, declared_length: bytes | None) -> bytes:
     """The whole body. Raises `PayloadTooLarge`, `RequestTimeout`, `Disconnected`."""
-    if declared_length is not None and (not declared_length.isdigit() or int(declared_length) > MAX_BODY):
-        raise PayloadTooLarge
     try:
         async with asyncio.timeout(READ_SECONDS):
-            return await _all(receive)
+            if declared_length is None or (declared_length.isdigit() and int(declared_length) <= MAX_BODY):
+                return await _all(receive)
     except TimeoutError:
         raise RequestTimeout from None
+    except PayloadTooLarge:
+        pass
+    await _discard(receive)
+    raise PayloadTooLarge
 
 
 async def _all(receive: Receive) -> bytes:
@@ -47,6 +53,18 @@ async def _all(receive: Receive) -> bytes:
             raise PayloadTooLarge
         if not message.get("more_body", False):
             return body
+
+
+async def _discard(receive: Receive) -> None:
+    """A connection that closes while more still arrives is reset, and its caller would not learn why. Within limits."""
+    discarded = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while discarded < MOST_DISCARDED:
+                message = await receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
+                discarded += len(message.get("body", b""))
 
 
 def decoded_json(body: bytes, content_type: str | None) -> Any:

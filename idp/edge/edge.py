@@ -114,7 +114,7 @@ class Edge:
 
     async def _preflight(self, exchange: Exchange, send: Send) -> bool:
         page = exchange.header(b"origin")
-        if exchange.method != "OPTIONS" or page is None or b"access-control-request-method" not in exchange.headers:
+        if page is None or not _is_preflight(exchange):
             return False
         headers = await self._cors.preflight(exchange.path, page)
         if headers is None:
@@ -129,12 +129,18 @@ class Edge:
             if message["type"] == "http.response.start":
                 answered.status = message["status"]
                 headers = [(bytes(name).lower(), bytes(value)) for name, value in message["headers"]]
-                headers += await self._cors.answer(exchange.path, exchange.header(b"origin"))
+                if not _is_preflight(exchange):
+                    headers += await self._cors.answer(exchange.path, exchange.header(b"origin"))
                 headers.append((b"x-request-id", exchange.request_id.encode()))
                 message = {**message, "headers": completed(headers)}
             await send(message)
 
         return dressed
+
+
+def _is_preflight(exchange: Exchange) -> bool:
+    wanted = (b"origin", b"access-control-request-method")
+    return exchange.method == "OPTIONS" and all(name in exchange.headers for name in wanted)
 
 
 def _check(scope: Scope, exchange: Exchange) -> None:
@@ -144,7 +150,7 @@ def _check(scope: Scope, exchange: Exchange) -> None:
         raise Malformed("This server speaks HTTP/1.1 without TLS.")
     if not exchange.path.startswith("/"):
         raise NotFound
-    if AMBIGUOUS <= exchange.headers.keys():
+    if exchange.headers.keys() >= AMBIGUOUS:
         raise Malformed("Send either Content-Length or Transfer-Encoding (RFC 9112, section 6.3).")
 
 
@@ -164,7 +170,7 @@ async def _refuse(refusal: Refusal, exchange: Exchange, send: Send, answered: _A
     if isinstance(refusal, Unavailable):
         log.warning("unavailable", reason=str(refusal), request_id=exchange.request_id)
     answer = refusal_answer(refusal, exchange.path, exchange.request_id)
-    if refusal.status in (408, 413) or AMBIGUOUS <= exchange.headers.keys():
+    if refusal.status in (408, 413) or exchange.headers.keys() >= AMBIGUOUS:
         # The rest of the body is still on its way, or may be; the connection cannot be used for another request.
         answer.headers.append((b"connection", b"close"))
     await answer.send(send)

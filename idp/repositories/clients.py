@@ -1,5 +1,5 @@
 """
-Clients in Postgres, through Tortoise, with a short memory in front.
+Clients in Postgres, with a short memory in front.
 
 A token request looks its client up each time; the row is read at most once a second per process, so a client that is
 disabled or changed anywhere is so everywhere within a second, without a channel between processes that could fail.
@@ -8,12 +8,13 @@ disabled or changed anywhere is so everywhere within a second, without a channel
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from tortoise.exceptions import IntegrityError
-from tortoise.transactions import in_transaction
+import asyncpg
+import orjson
 
 from idp.database.postgres import Postgres, answering
 from idp.database.tables import ClientRow
@@ -25,6 +26,16 @@ from idp.repositories.events import AuditTrail
 
 MEMORY_SECONDS = 1.0
 MEMORY_SIZE = 1000
+
+COLUMNS = [field.name for field in fields(Client) if field.name != "created_at"]
+PLACES = [f"${place}" for place in range(1, len(COLUMNS) + 1)]
+INSERT = f"""
+INSERT INTO clients ({", ".join(COLUMNS)}, created_at, updated_at) VALUES ({", ".join(PLACES)}, now(), now())
+ON CONFLICT (client_id) DO NOTHING RETURNING client_id
+"""  # noqa: S608 - the names of a dataclass' fields
+UPDATE = f"""
+UPDATE clients SET ({", ".join(COLUMNS)}, updated_at) = ROW ({", ".join(PLACES)}, now()) WHERE client_id = $1
+"""  # noqa: S608
 
 
 class PostgresClients:
@@ -54,26 +65,34 @@ class PostgresClients:
         return client
 
     async def add(self, client: Client) -> bool:
-        try:
-            async with answering(), in_transaction():
-                await ClientRow.create(**_columns(client))
-        except IntegrityError:
-            return False
-        await self._changed(client.client_id, "created")
-        return True
+        event = ClientChanged(client_id=client.client_id, change="created")
+        async with self._postgres.transaction() as connection:
+            added = await connection.fetchval(INSERT, *_values(client))
+            if added is not None:
+                await self._trail.write(connection, event)
+        if added is not None:
+            self._changed(event)
+        return added is not None
 
     async def replace(self, client: Client) -> bool:
-        columns = _columns(client)
-        async with answering():
-            row = await ClientRow.get_or_none(client_id=columns.pop("client_id"))
-            if row is None:
-                return False
-            rotated = row.secrets != columns["secrets"]
-            await row.update_from_dict(columns).save()
-        await self._changed(client.client_id, "secret_rotated" if rotated else "updated")
-        return True
+        return await self.change(client.client_id, lambda _: client) is not None
+
+    async def change(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
+        async with self._postgres.transaction() as connection:
+            record = await connection.fetchrow("SELECT * FROM clients WHERE client_id = $1 FOR UPDATE", client_id)
+            if record is None:
+                return None
+            old = _from_record(record)
+            new = change(old)
+            await connection.execute(UPDATE, *_values(new))
+            rotated = [secret.digest for secret in old.secrets] != [secret.digest for secret in new.secrets]
+            event = ClientChanged(client_id=client_id, change="secret_rotated" if rotated else "updated")
+            await self._trail.write(connection, event)
+        self._changed(event)
+        return new
 
     async def remove(self, client_id: str) -> bool:
+        event = ClientChanged(client_id=client_id, change="deleted")
         async with self._postgres.transaction() as connection:
             removed = await connection.fetchval(
                 "DELETE FROM clients WHERE client_id = $1 RETURNING client_id", client_id
@@ -83,10 +102,11 @@ class PostgresClients:
                 client_id,
                 RevokedReason.CLIENT_REMOVED,
             )
-        if removed is None:
-            return False
-        await self._changed(client_id, "deleted")
-        return True
+            if removed is not None:
+                await self._trail.write(connection, event)
+        if removed is not None:
+            self._changed(event)
+        return removed is not None
 
     async def all(self) -> list[Client]:
         async with answering():
@@ -105,20 +125,24 @@ class PostgresClients:
         self._origins = (time.monotonic() + MEMORY_SECONDS, origins)
         return origins
 
-    async def _changed(self, client_id: str, change: str) -> None:
-        self._memory.pop(client_id, None)
+    def _changed(self, event: ClientChanged) -> None:
+        self._memory.pop(event.client_id or "", None)
         self._origins = (0.0, self._origins[1])
-        await self._trail.record(ClientChanged(client_id=client_id, change=change))
+        self._trail.announce(event)
 
 
-def _columns(client: Client) -> dict[str, Any]:
-    columns = asdict(client)
-    del columns["created_at"]
-    columns["secrets"] = [
+def _values(client: Client) -> list[Any]:
+    """In the order of `COLUMNS`."""
+    secrets = [
         {"digest": secret.digest, "expires_at": secret.expires_at and secret.expires_at.isoformat()}
         for secret in client.secrets
     ]
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in columns.items()}
+    columns = {name: getattr(client, name) for name in COLUMNS} | {"secrets": orjson.dumps(secrets).decode()}
+    return [list(value) if isinstance(value, tuple) else value for value in columns.values()]
+
+
+def _from_record(record: asyncpg.Record) -> Client:
+    return _client(ClientRow(**dict(record) | {"secrets": orjson.loads(record["secrets"])}))
 
 
 def _client(row: ClientRow) -> Client:

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
+import asyncpg
 from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
 from idp.database.postgres import Postgres, answering
-from idp.database.tables import UserRow
+from idp.database.tables import LONGEST_CANONICAL, UserRow
+from idp.domain.errors import Conflict
 from idp.domain.events import Event, ProfileChanged, RolesChanged, UserDisabled, UserEnabled, UserRegistered
 from idp.domain.sessions import RevokedReason
 from idp.domain.users import NewUser, Role, User, UserStatus, canonical_email
 from idp.repositories.events import AuditTrail
 
-# Any one administrator is enough to hold the others back, and nothing else takes this lock.
-FIRST_ADMINISTRATOR = 0x6964702D61646D69
+# Whoever makes the first administrator or takes one away holds this, so that each sees what the one before has done.
+ADMINISTRATORS = 0x6964702D61646D69
+
+ACTIVE_ADMINISTRATOR = "status = 'active' AND roles @> ARRAY['ADMIN']"
+LAST_ADMINISTRATOR = f"""
+SELECT EXISTS (SELECT FROM users WHERE id = $1 AND {ACTIVE_ADMINISTRATOR})
+    AND NOT EXISTS (SELECT FROM users WHERE id <> $1 AND {ACTIVE_ADMINISTRATOR})
+"""  # noqa: S608 - a condition of our own
 
 INSERT = """
 INSERT INTO users (id, email, email_norm, name, password_hash, roles, status, email_verified, auth_epoch, created_at, updated_at)
@@ -36,17 +44,22 @@ class PostgresUsers:
             return _user(await UserRow.get_or_none(id=user_id))
 
     async def find_by_email(self, address: str) -> User | None:
-        async with answering():
-            return _user(await UserRow.get_or_none(email_norm=canonical_email(address)))
+        return _user(await self._find(address))
 
     async def find_with_password(self, address: str) -> tuple[User, str | None] | None:
-        async with answering():
-            row = await UserRow.get_or_none(email_norm=canonical_email(address))
+        row = await self._find(address)
         user = _user(row)
         return (user, row.password_hash) if user and row else None
 
     async def add(self, new: NewUser) -> User | None:
         return await self._add(new, only_first_administrator=False)
+
+    async def _find(self, address: str) -> UserRow | None:
+        canonical = canonical_email(address)
+        if len(canonical) > LONGEST_CANONICAL:
+            return None  # nobody's, and Tortoise would fail on the question
+        async with answering():
+            return await UserRow.get_or_none(email_norm=canonical)
 
     async def has_administrator(self) -> bool:
         async with answering():
@@ -76,6 +89,7 @@ class PostgresUsers:
             """,
             (user_id, RevokedReason.USER_DISABLED),
             UserDisabled(user_id=user_id),
+            ends_administrator=True,
         )
 
     async def enable(self, user_id: UUID) -> User | None:
@@ -90,6 +104,7 @@ class PostgresUsers:
             "UPDATE users SET roles = $2, updated_at = now() WHERE id = $1 RETURNING *",
             (user_id, [role.value for role in roles]),
             RolesChanged(user_id=user_id, roles=" ".join(roles)),
+            ends_administrator=Role.ADMIN not in roles,
         )
 
     async def page(self, *, search: str | None = None, limit: int = 100, after: UUID | None = None) -> list[User]:
@@ -106,7 +121,7 @@ class PostgresUsers:
         async with self._postgres.transaction() as connection:
             if only_first_administrator:
                 # Held until commit: of many processes that start at once the next one sees the first one's row.
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", FIRST_ADMINISTRATOR)
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", ADMINISTRATORS)
                 if await connection.fetchval("SELECT EXISTS (SELECT FROM users WHERE roles @> ARRAY['ADMIN'])"):
                     return None
             row = await connection.fetchrow(
@@ -126,14 +141,25 @@ class PostgresUsers:
         self._trail.announce(event)
         return _from_record(row)
 
-    async def _change(self, statement: str, arguments: tuple[object, ...], event: Event) -> User | None:
+    async def _change(
+        self, statement: str, arguments: tuple[object, ...], event: Event, *, ends_administrator: bool = False
+    ) -> User | None:
+        """*arguments* begin with the user's id."""
         async with self._postgres.transaction() as connection:
+            if ends_administrator and await _last_administrator(connection, arguments[0]):
+                raise Conflict("This is the last active administrator: make another one first.")
             row = await connection.fetchrow(statement, *arguments)
             if row is None:
                 return None
             await self._trail.write(connection, event)
         self._trail.announce(event)
         return _from_record(row)
+
+
+async def _last_administrator(connection: asyncpg.Connection, user_id: object) -> bool:
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", ADMINISTRATORS)
+    last: bool = await connection.fetchval(LAST_ADMINISTRATOR, user_id)
+    return last
 
 
 def _from_record(record: object) -> User:

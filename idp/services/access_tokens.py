@@ -25,6 +25,7 @@ from idp.domain.sessions import Session, Sessions, SessionState
 from idp.domain.signing_keys import SigningKeys
 
 TYPE = "at+jwt"
+HEADER = {"alg", "typ", "kid"}
 LEEWAY = 30
 
 
@@ -126,7 +127,8 @@ class AccessTokens:
             required.validate(token.claims)
         except (JoseError, ValueError, UnicodeError, TypeError, KeyError, RecursionError) as fault:
             raise InvalidToken(reason=type(fault).__name__) from None
-        if token.header.get("typ") != TYPE or not isinstance(token.claims["sub"], str):
+        # What we sign has these three and no other: nothing that names a key or asks to be understood.
+        if token.header.keys() != HEADER or token.header["typ"] != TYPE or not isinstance(token.claims["sub"], str):
             raise InvalidToken(reason="not an access token")
         return token.claims
 

@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime
 from typing import Annotated, Any
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from idp.domain.passwords import password_faults
 from idp.domain.users import User
+from idp.services import account_rules
 
-MAX_EMAIL = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
-
-
-def _email(text: str) -> str:
-    trimmed = unicodedata.normalize("NFKC", text).strip()
-    if len(trimmed) > MAX_EMAIL:
-        raise ValueError(f"An e-mail address has at most {MAX_EMAIL} characters.")
-    try:
-        # Not only globally deliverable names: intranets and the reserved test domains have mail too. With a dot all the same.
-        parsed = validate_email(trimmed, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError:
-        raise ValueError("Give an e-mail address, such as ada@example.com.") from None
-    if "." not in parsed.ascii_domain.strip("."):
-        raise ValueError("Give an e-mail address with a full domain, such as ada@example.com.")
-    return parsed.normalized
-
-
-def _name(text: str) -> str:
-    name = " ".join(unicodedata.normalize("NFC", text).split())
-    if not 2 <= len(name) <= 50:
-        raise ValueError("A name has 2 to 50 characters.")
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") for character in name):
-        raise ValueError("A name has no control characters.")
-    return name
-
-
-def _new_password(text: str) -> str:
-    if faults := password_faults(text):
-        raise ValueError(" ".join(faults))
-    return text
-
-
-Email = Annotated[str, AfterValidator(_email)]
-Name = Annotated[str, Field(max_length=1000), AfterValidator(_name)]
-NewPassword = Annotated[str, AfterValidator(_new_password)]
+Email = Annotated[str, AfterValidator(account_rules.email)]
+Name = Annotated[str, Field(max_length=1000), AfterValidator(account_rules.name)]
+NewPassword = Annotated[str, AfterValidator(account_rules.new_password)]
 
 
 class Body(BaseModel):

@@ -1,0 +1,91 @@
+"""`idp keys`: the signing keys. They are files, so no store is asked; a server that runs follows within a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from idp.cli.environment import quiet, refusals, settings
+from idp.cli.output import TEXT, Record, formatted, instant, show_record, show_records
+from idp.domain.signing_keys import SigningKey
+
+if TYPE_CHECKING:
+    from idp.gateways.key_files import KeyFiles
+
+COLUMNS = ("kid", "state", "algorithm", "bits", "created_at", "activates_at", "unpublished_at")
+
+
+@click.group("keys")
+def command() -> None:
+    """
+    Signing keys.
+
+    \b
+    Example:
+      idp keys list
+    """
+
+
+@command.command("list")
+@formatted
+def list_keys(form: str) -> None:
+    """
+    List every key: the active one, the next, the retired.
+
+    \b
+    Example:
+      idp keys list --format json
+    """
+    with refusals():
+        show_records([_record(key) for key in _keys().list()], form, COLUMNS)
+
+
+@command.command("rotate")
+@formatted
+def rotate(form: str) -> None:
+    """
+    Make the next key. It is published now, and signs when every client has had time to see it.
+
+    \b
+    Example:
+      idp keys rotate
+    """
+    with refusals():
+        show_record(_record(_keys().rotate()), form)
+
+
+# A kid is base64url and may begin with a dash.
+@command.command("retire", context_settings={"ignore_unknown_options": True})
+@click.argument("kid", type=TEXT)
+@click.option("--compromised", is_flag=True, help="Refuse its tokens from now on.")
+@formatted
+def retire(kid: str, compromised: bool, form: str) -> None:
+    """
+    End the signing of a key now. Its tokens stay good until they expire, unless it is compromised.
+
+    \b
+    Example:
+      idp keys retire 5h3Yx… --compromised
+    """
+    with refusals():
+        show_record(_record(_keys().retire(kid, compromised=compromised)), form)
+
+
+def _keys() -> KeyFiles:
+    from idp.bootstrap import key_files
+
+    quiet()
+    return key_files(settings())
+
+
+def _record(key: SigningKey) -> Record:
+    return {
+        "kid": key.kid,
+        "state": key.state.value,
+        "algorithm": key.algorithm,
+        "bits": key.bits,
+        "created_at": instant(key.created_at),
+        "activates_at": instant(key.activates_at),
+        "unpublished_at": instant(key.unpublished_at),
+    }

@@ -1,0 +1,45 @@
+"""
+Which addresses, names and passwords an account may have: the same at every door.
+
+Each takes what was given and returns the form to store. Raises `ValueError` with a sentence for whoever gave it, which
+never repeats the value.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from email_validator import EmailNotValidError, validate_email
+
+from idp.domain.passwords import password_faults
+
+MAX_EMAIL = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
+
+
+def email(text: str) -> str:
+    trimmed = unicodedata.normalize("NFKC", text).strip()
+    if len(trimmed) > MAX_EMAIL:
+        raise ValueError(f"An e-mail address has at most {MAX_EMAIL} characters.")
+    try:
+        # Not only globally deliverable names: intranets and the reserved test domains have mail too. With a dot all the same.
+        parsed = validate_email(trimmed, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        raise ValueError("Give an e-mail address, such as ada@example.com.") from None
+    if "." not in parsed.ascii_domain.strip("."):
+        raise ValueError("Give an e-mail address with a full domain, such as ada@example.com.")
+    return parsed.normalized
+
+
+def name(text: str) -> str:
+    spaced = " ".join(unicodedata.normalize("NFC", text).split())
+    if not 2 <= len(spaced) <= 50:
+        raise ValueError("A name has 2 to 50 characters.")
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") for character in spaced):
+        raise ValueError("A name has no control characters.")
+    return spaced
+
+
+def new_password(text: str) -> str:
+    if faults := password_faults(text):
+        raise ValueError(" ".join(faults))
+    return text

@@ -1,0 +1,116 @@
+"""
+Registering clients and changing what is registered.
+
+A secret exists in clear only in what `create`, `change` and `rotate_secret` return, once; what is stored is its digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from idp.domain.clients import (
+    REST_CLIENT,
+    SECRET_OVERLAP,
+    Client,
+    Clients,
+    ClientSecret,
+    client_faults,
+    digest_of_secret,
+    new_secret,
+    with_new_secret,
+)
+from idp.domain.errors import Conflict, FieldError, NotFound, ValidationFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """*secret* is the new one, None when none was made."""
+
+    client: Client
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRegistration:
+    clients: Clients
+    now: Callable[[], datetime]
+
+    async def create(self, client: Client) -> Registered:
+        """
+        With a secret unless it is public.
+
+        Raises `ValidationFailed` naming every fault, `Conflict` when the id is taken.
+        """
+        registered = _with_secret(_faultless(client))
+        if not await self.clients.add(registered.client):
+            raise Conflict(f"There is a client {client.client_id} already.")
+        return Registered(await self.find(client.client_id), registered.secret)
+
+    async def find(self, client_id: str) -> Client:
+        return _found(await self.clients.find(client_id), client_id)
+
+    async def change(self, client_id: str, **properties: Any) -> Registered:
+        """
+        *properties* are fields of `Client`; the others stay.
+
+        A client that stops being public gets a secret, one that becomes public loses its own. Raises `ValidationFailed`,
+        `NotFound`, `Conflict` for the built-in client.
+        """
+        made: list[str] = []
+
+        def changed(old: Client) -> Client:
+            new = _faultless(replace(old, **properties))
+            if new.public:
+                return replace(new, secrets=())
+            if not old.public:
+                return new
+            registered = _with_secret(new)
+            made[:] = [registered.secret or ""]
+            return registered.client
+
+        client = _found(await self.clients.change(_own(client_id), changed), client_id)
+        return Registered(client, made[0] if made else None)
+
+    async def rotate_secret(self, client_id: str, overlap: timedelta = SECRET_OVERLAP) -> Registered:
+        """The secret before this one works for *overlap* longer. Raises `NotFound`, `Conflict` when it can have none."""
+        secret = new_secret()
+
+        def rotated(old: Client) -> Client:
+            if old.public:
+                raise Conflict("A public client has no secret.")
+            return replace(old, secrets=with_new_secret(old.secrets, secret, self.now(), overlap))
+
+        return Registered(_found(await self.clients.change(_own(client_id), rotated), client_id), secret)
+
+    async def remove(self, client_id: str) -> None:
+        """With its sessions. Raises `NotFound`, `Conflict` for the built-in client."""
+        if not await self.clients.remove(_own(client_id)):
+            raise NotFound(f"There is no client {client_id}.")
+
+
+def _with_secret(client: Client) -> Registered:
+    if client.public:
+        return Registered(replace(client, secrets=()))
+    secret = new_secret()
+    return Registered(replace(client, secrets=(ClientSecret(digest_of_secret(secret)),)), secret)
+
+
+def _faultless(client: Client) -> Client:
+    if faults := client_faults(client):
+        raise ValidationFailed([FieldError(field, message) for field, message in faults])
+    return client
+
+
+def _own(client_id: str) -> str:
+    if client_id == REST_CLIENT.client_id:
+        raise Conflict(f"{client_id} is built in: it cannot be changed.")
+    return client_id
+
+
+def _found(client: Client | None, client_id: str) -> Client:
+    if client is None:
+        raise NotFound(f"There is no client {client_id}.")
+    return client

@@ -1,0 +1,59 @@
+"""`idp keys`. No store is asked: none of these tests has any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from program import Forked, Forks
+
+
+@pytest.fixture
+def program(tmp_path: Path, forks: Forks) -> Forked:
+    nowhere = {"IDP_DATABASE_URL": "postgresql://idp@127.0.0.1:1/idp", "IDP_REDIS_URL": "redis://127.0.0.1:1/0"}
+    return Forked(tmp_path, nowhere | {"IDP_KEYS_DIR": str(tmp_path / "keys")}, forks=forks)
+
+
+def states(program: Forked) -> dict[str, str]:
+    return {key["kid"]: key["state"] for key in program.json("keys", "list")}
+
+
+def test_a_new_key_waits_until_clients_know_it_and_signs_when_the_old_one_is_retired(program: Forked) -> None:
+    [(first, active)] = states(program).items()
+
+    made = program.json("keys", "rotate")
+    refused = program("keys", "rotate")
+    retired = program.json("keys", "retire", first)
+
+    assert (active, made["state"], made["algorithm"], made["bits"]) == ("active", "next", "RS256", 2048)
+    assert refused.status == 1
+    assert made["kid"] in refused.err
+    assert retired["state"] == "retired"
+    assert states(program) == {made["kid"]: "active", first: "retired"}
+
+
+def test_a_compromised_key_is_published_no_longer(program: Forked) -> None:
+    [kid] = states(program)
+
+    withdrawn = program.json("keys", "retire", kid, "--compromised")
+
+    assert withdrawn["state"] == "withdrawn"
+    assert sorted(states(program).values()) == ["active", "withdrawn"]
+
+
+def test_a_kid_may_begin_with_a_dash(program: Forked) -> None:
+    refused = program("keys", "retire", "-qf_3", "--format", "json")
+
+    assert refused.status == 1
+    assert "no signing key -qf_3" in refused.err
+
+
+def test_a_key_that_others_can_read_is_refused_by_name(program: Forked) -> None:
+    [kid] = states(program)
+    (program.folder / "keys" / f"{kid}.json").chmod(0o644)
+
+    refused = program("keys", "list")
+
+    assert refused.status == 1
+    assert f"{kid}.json" in refused.err
+    assert "Traceback" not in refused.err

@@ -1,0 +1,46 @@
+"""A second node over the same stores, with stricter settings: no grace, a rotated secret, one more round of bcrypt."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from process import ServerProcess
+from world import World
+
+from idp.gateways.embedded import StoreUrls
+from idp.settings import Settings
+
+NEWER_SECRET = "a newer secret for tests and just as long"
+
+
+@pytest.fixture(scope="session")
+def strict_node(folder: Path, settings: Settings, urls: StoreUrls) -> Iterator[ServerProcess]:
+    node = ServerProcess(
+        folder / "strict",
+        IDP_ISSUER=settings.issuer,
+        IDP_DATABASE_URL=urls.database,
+        IDP_MIGRATION_DATABASE_URL=urls.migration,
+        IDP_REDIS_URL=urls.redis,
+        IDP_KEYS_DIR=str(settings.keys_dir),
+        IDP_SECRET=f"{NEWER_SECRET},{settings.secrets[0].decode()}",
+        IDP_REFRESH_GRACE="0",
+        IDP_BCRYPT_ROUNDS="5",
+        IDP_TRUSTED_PROXIES="127.0.0.0/8,::1",
+        IDP_LIMIT_LOGIN="off",
+        IDP_LIMIT_REGISTER="off",
+        IDP_LIMIT_REFRESH="off",
+        IDP_LIMIT_API="off",
+    )
+    with node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+async def strict(world: World, strict_node: ServerProcess) -> AsyncIterator[World]:
+    """The same world through the other node. Its `services` are the first node's."""
+    limits = httpx.Limits(max_connections=600)
+    async with httpx.AsyncClient(base_url=strict_node.url, timeout=60, limits=limits) as http:
+        yield World(http, world.services, world.settings, world.database, world.cache, world.tokens)
