@@ -10,11 +10,12 @@ from idp.cli import main
 
 INTRODUCTION = """# Command line
 
-`idp` and `python -m idp` are the same program; in a checkout it is `.venv/bin/idp`. It reads the same [settings](configuration.md)
-as the server and works beside a running
-one, the embedded stores included; when none runs, a command starts the embedded stores for as long as it takes.
+`idp` and `python -m idp` are the same program; in a checkout it is `.venv/bin/idp`. It reads the same
+[settings](configuration.md) as the server and works beside a running one, the embedded stores included; when none
+runs, a command starts the embedded stores for as long as it takes.
 
-Exit status: 0 done, 1 refused or not possible now, 2 wrong usage or settings. `--format json` is for programs. Secrets are shown once, when they are made.
+Exit status: 0 done, 1 refused or not possible now, 2 wrong usage or settings. `--format json` is for programs.
+Secrets are shown once, when they are made.
 
 This page is made by `make docs`; a test keeps it true.
 """
