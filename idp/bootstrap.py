@@ -138,15 +138,7 @@ def _services(
     access_tokens = AccessTokens(
         keys, issuer=settings.issuer, lifetime=settings.access_token_ttl, now=now, sessions=sessions
     )
-    session_service = SessionService(
-        sessions=sessions,
-        families=RedisFamilies(redis, grace=settings.refresh_grace),
-        tokens=RefreshTokenFormat(secret_keys.derived(secrets_of(settings), secret_keys.REFRESH_TOKENS)),
-        checkpoints=checkpoints,
-        events=trail,
-        lifetime=settings.refresh_token_ttl,
-        now=now,
-    )
+    session_service = _session_service(settings, sessions, redis, trail, checkpoints)
     login = Login(users=users, passwords=passwords, events=trail)
     return Services(
         users=users,
@@ -164,6 +156,20 @@ def _services(
         rest_sessions=RestSessions(login=login, sessions=session_service, access_tokens=access_tokens),
         profile=Profile(users=users),
         health=Health((DatabaseProbe(postgres), CacheProbe(redis))),
+    )
+
+
+def _session_service(
+    settings: Settings, sessions: PostgresSessions, redis: RedisStore, trail: AuditTrail, checkpoints: Checkpoints
+) -> SessionService:
+    return SessionService(
+        sessions=sessions,
+        families=RedisFamilies(redis, grace=settings.refresh_grace),
+        tokens=RefreshTokenFormat(secret_keys.derived(secrets_of(settings), secret_keys.REFRESH_TOKENS)),
+        checkpoints=checkpoints,
+        events=trail,
+        lifetime=settings.refresh_token_ttl,
+        now=now,
     )
 
 
