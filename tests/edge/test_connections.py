@@ -92,7 +92,8 @@ async def test_what_is_no_request_is_answered_with_a_refusal_or_the_end(world: W
 
 
 @pytest.mark.parametrize(
-    "target", [b"http://evil.example/health", b"http://[", b"*", b"x:80", b"evil", b"?a", b"//evil/x"]
+    "target",
+    [b"http://evil.example/health", b"http://[", b"*", b"x:80", b"evil", b"?a", b"//evil/x", b"//health//live"],
 )
 async def test_only_a_path_is_a_target(world: World, target: bytes) -> None:
     """T12: an absolute form could name another host than the rules of a proxy have looked at."""

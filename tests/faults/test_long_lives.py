@@ -66,7 +66,7 @@ async def test_ten_thousand_rotations_take_no_more_room_than_one(world: World, s
 
     assert service.tokens.read(last).generation == ROTATIONS + 1  # type: ignore[union-attr]
     assert await world.cache.memory_usage(world.family_key(tokens)) <= MOST_BYTES
-    assert await world.cache.dbsize() == keys
+    assert await world.cache.dbsize() <= keys
     assert await world.database.fetchval("SELECT count(*) FROM sessions WHERE user_id = $1", user) == 1
     assert await version(world, tokens) == before
 

@@ -28,6 +28,12 @@ async def all_refused(clients: list[Client]) -> bool:
     return all([await client.is_refused() for client in clients])
 
 
+def one_tab_each(clients: list[Client]) -> list[Client]:
+    for client in clients:
+        client.tabs = False
+    return clients
+
+
 async def noticed(crowd: Crowd) -> None:
     """Until clients have been told that something is unavailable."""
     before = crowd.log.statuses[503]
@@ -62,7 +68,7 @@ async def test_a_valkey_put_back_by_a_few_rotations_loses_no_session_and_revives
     site: Site, clients: list[Client], log: Log
 ) -> None:
     """RF11."""
-    *live, leaver = clients
+    *live, leaver = one_tab_each(clients)
     files, older = site.append_only_files, site.folder / "older"
     restored = site.server.output().count("family_restored")
     async with refreshing(live, log) as crowd:
@@ -88,6 +94,7 @@ async def test_a_valkey_that_forgot_everything_loses_no_session_and_revives_none
     site: Site, clients: list[Client], signed_out: list[Client], log: Log
 ) -> None:
     """RF11."""
+    one_tab_each(clients)
     async with refreshing(clients, log) as crowd, redis.asyncio.from_url(site.stores.start().redis) as valkey:
         for _ in range(3):
             await crowd.progress()

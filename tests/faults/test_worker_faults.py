@@ -28,7 +28,7 @@ async def killed_one(site: Site, chance: Random) -> None:
     """Of two workers one, as soon as both live."""
     while len(workers := site.workers()) < 2:
         await asyncio.sleep(0.005)
-    await asyncio.sleep(chance.uniform(0, 0.1))
+    await asyncio.sleep(chance.uniform(0, 0.05))
     os.kill(chance.choice(workers), signal.SIGKILL)
 
 
@@ -46,7 +46,7 @@ async def survived(site: Site, log: Log, rounds: int) -> int:
         clients = [await Client(http, log).begin() for _ in range(CHAINS)]
         async with refreshing(clients, log) as crowd:
             for _ in range(rounds):
-                await crowd.progress(1)
+                await crowd.go_on()
                 await killed_one(site, chance)
             await crowd.progress()
     assert crowd.forks() == []
@@ -64,5 +64,5 @@ async def test_a_killed_worker_costs_nobody_a_session(log: Log, rounds: int) -> 
 async def test_a_killed_worker_is_replaced(log: Log) -> None:
     """RF12."""
     with Site(IDP_WORKERS=WORKERS) as site:
-        await survived(site, log, rounds=4)
-        assert site.server.output().count("worker_restarted") == 4
+        await survived(site, log, rounds=3)
+        assert site.server.output().count("worker_restarted") == 3

@@ -91,7 +91,9 @@ async def test_what_is_no_json_object_is_refused(
     world: World, tokens: Tokens, endpoint: tuple[str, str], content: bytes
 ) -> None:
     """IN1, T4, T5: before anything else looks at it."""
-    problem(await sent(world, tokens, endpoint, content), 400, "validation_failed")
+    body = problem(await sent(world, tokens, endpoint, content), 400, "validation_failed")
+
+    assert (body["title"], body.get("errors")) == ("Malformed request", None)
 
 
 @ENDPOINTS
