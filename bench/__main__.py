@@ -8,11 +8,12 @@ import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from bench import layers, node, ours, report, rounds
+from bench import layers, node, ours, report, rounds, storm
 from bench.processes import Cores, pinned
 from bench.requests import Workload
 from bench.rounds import Plan
@@ -35,6 +36,7 @@ WORKLOADS = click.Choice([workload.value for workload in Workload])
 @click.option("--server", type=SERVERS, multiple=True, default=["hypercorn"], help="Ours on it; may be repeated.")
 @click.option("--peers/--no-peers", default=True, show_default=True, help="Measure oidc-provider and Express too.")
 @click.option("--layers", "by_layer", is_flag=True, help="Instead: what each layer of one refresh costs.")
+@click.option("--storm", "stormy", is_flag=True, help="Instead: ten times the logins that bcrypt can do.")
 @click.option("--times", type=click.IntRange(1), default=1000, show_default=True, help="Repetitions of each layer.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="Folder for the tables.")
 def main(
@@ -47,6 +49,7 @@ def main(
     server: Sequence[str],
     peers: bool,
     by_layer: bool,
+    stormy: bool,
     times: int,
     results: Path,
 ) -> None:
@@ -57,6 +60,7 @@ def main(
     Example:
       python -m bench --only refresh --server hypercorn --server granian
       python -m bench --layers
+      python -m bench --storm --seconds 30
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: with every child
     plan = Plan(
@@ -71,6 +75,8 @@ def main(
     with _folder() as folder, pinned(cores.rest):
         if by_layer:
             _measure_layers(folder, cores, results, rounds=count, times=times)
+        elif stormy:
+            _measure_storm(folder, cores, results, chains=chains, seconds=seconds)
         else:
             _measure_servers(plan, folder, cores, results, servers=server, peers=peers)
 
@@ -120,6 +126,14 @@ def _measure_layers(folder: Path, cores: Cores, results: Path, *, rounds: int, t
         found = layers.run(embedded, folder, rounds, times, _tell)
     text = f"{report.conditions(cores)} Rounds: {rounds} of {times:,} repetitions; medians.\n\n{layers.table(found)}\n"
     _publish(results, "layers", text, found)
+
+
+def _measure_storm(folder: Path, cores: Cores, results: Path, *, chains: int, seconds: float) -> None:
+    with EmbeddedStores(folder / "stores") as embedded:
+        seeded = asyncio.run(ours.seed(embedded, folder, chains))
+        with ours.served(seeded, "hypercorn", chains=chains, folder=folder, cores=cores) as target:
+            found = storm.run(target, seeded.client, seconds, _tell)
+    _publish(results, "storm", f"{report.conditions(cores)}\n\n{storm.markdown(found)}", asdict(found))
 
 
 def _publish(folder: Path, name: str, text: str, figures: object) -> None:

@@ -145,11 +145,20 @@ def _serve(workers: Workers | GranianServer, embedded: EmbeddedStores | None) ->
     workers.start()
     while not stopping.asked:
         time.sleep(WATCH_SECONDS)
-        for name in embedded.restart_dead() if embedded else []:
-            log.error("embedded_store_restarted", store=name)
+        if embedded is not None:
+            _revive(embedded)
         for pid in workers.restart_dead():
             log.error("worker_restarted", pid=pid)
     workers.stop()
+
+
+def _revive(embedded: EmbeddedStores) -> None:
+    try:
+        for name in embedded.restart_dead():
+            log.error("embedded_store_restarted", store=name)
+    except EmbeddedFailed as fault:
+        # Tried again the next time; what needs no store is served meanwhile. The store's own lines stay in its own log.
+        log.error("embedded_store_down", reason=str(fault).partition("\n")[0])  # noqa: TRY400
 
 
 class _Signals:

@@ -16,7 +16,7 @@ import httpx
 from sites import Site, generation
 
 PASSWORD = "Correct-Horse-7"
-LIMIT = 60.0
+LIMIT = 120.0
 PAUSE = 0.05
 CONNECTIONS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000)
 

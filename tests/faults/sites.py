@@ -23,6 +23,8 @@ from idp.gateways.embedded import EmbeddedStores
 SECRET = "a secret for faults that is long enough"
 FORMAT = RefreshTokenFormat(secret_keys.derived((SECRET.encode(),), secret_keys.REFRESH_TOKENS))
 WORKER = re.compile(rb"spawn_main|nursery")
+# What reading about a process raises that has ended, also in the middle of it.
+GONE = (FileNotFoundError, ProcessLookupError)
 UNLIMITED = dict.fromkeys((f"IDP_LIMIT_{kind}" for kind in ("LOGIN", "REGISTER", "REFRESH", "API")), "off")
 
 
@@ -130,7 +132,7 @@ class Site:
 def children(pid: int) -> list[int]:
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
+    except GONE:
         return []
 
 
@@ -142,7 +144,7 @@ def descendants(pid: int) -> list[int]:
 def command_line(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
+    except GONE:
         return b""
 
 
@@ -150,7 +152,7 @@ def alive(pid: int) -> bool:
     """A zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except GONE:
         return False
 
 

@@ -6,10 +6,11 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from clients import Client, Log, browser, refreshing
-from sites import Site, alive, children, command_line
+from sites import Site, alive, children
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("faults")]
 
@@ -22,8 +23,8 @@ def site() -> Iterator[Site]:
         yield running
 
 
-def store(site: Site, program: bytes) -> int:
-    (pid,) = (pid for pid in children(site.pid) if command_line(pid).split(b"\0")[0].endswith(program))
+def store(site: Site, program: str) -> int:
+    (pid,) = (pid for pid in children(site.pid) if Path(f"/proc/{pid}/comm").read_text().strip() == program)
     return pid
 
 
@@ -38,7 +39,7 @@ async def test_a_killed_store_comes_back_by_itself(site: Site, log: Log) -> None
     async with browser(site) as http:
         clients = [await Client(http, log).begin() for _ in range(4)]
         async with refreshing(clients, log) as crowd:
-            for program in (b"postgres", b"valkey-server"):
+            for program in ("postgres", "valkey-server"):
                 await crowd.progress()
                 os.kill(store(site, program), signal.SIGKILL)
                 await said(site, "embedded_store_restarted")
@@ -50,7 +51,7 @@ async def test_the_server_outlives_a_store_that_does_not_come_back_at_once(site:
         client = await Client(http, log).begin()
         version = site.folder / "data" / "postgres" / "PG_VERSION"
         version.rename(version.with_suffix(".away"))
-        os.kill(store(site, b"postgres"), signal.SIGKILL)
+        os.kill(store(site, "postgres"), signal.SIGKILL)
         await said(site, "embedded_store_down")
         refused = await http.post("/auth/refresh", json={"refreshToken": client.token})
         version.with_suffix(".away").rename(version)

@@ -113,3 +113,18 @@ async def test_a_live_token_at_the_floor_goes_on_when_valkey_has_forgotten_the_f
     await world.cache.delete(world.family_key(tokens))
 
     assert await rotated(service, live, 3)
+
+
+async def test_a_floor_that_rises_during_a_refresh_counts_when_valkey_forgets_the_family_too(
+    world: World, service: SessionService
+) -> None:
+    """RF11."""
+    tokens = await world.signed_in()
+    used = await rotated(service, tokens.refresh_token)
+    presented = await service.present(used, REST_CLIENT.client_id)
+    await rotated(service, used, GENERATIONS)
+    await service.checkpoints.write()
+    await world.cache.delete(world.family_key(tokens))
+
+    with pytest.raises(InvalidToken, match="reuse"):
+        await service.rotate(presented)

@@ -14,7 +14,7 @@ from random import Random
 import asyncpg
 import pytest
 from clients import Client, Log, browser, refreshing
-from sites import Nursery, Site
+from sites import Nursery, Site, alive
 
 from idp.database.postgres import credentials
 
@@ -29,7 +29,9 @@ async def killed_one(site: Site, chance: Random) -> None:
     while len(workers := site.workers()) < 2:
         await asyncio.sleep(0.005)
     await asyncio.sleep(chance.uniform(0, 0.05))
-    os.kill(chance.choice(workers), signal.SIGKILL)
+    os.kill(victim := chance.choice(workers), signal.SIGKILL)
+    while alive(victim):
+        await asyncio.sleep(0.001)
 
 
 async def revoked(site: Site) -> int:

@@ -95,6 +95,27 @@ async def test_nobody_signs_in_with_a_password_checked_before_signing_out_everyw
     assert not await sessions.add(session)
 
 
+async def waits_for_a_lock(world: World, task: asyncio.Task[bool]) -> bool:
+    """False when it is done instead."""
+    while not task.done():
+        if await world.database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+async def test_a_sign_in_waits_for_a_sign_out_everywhere_that_is_not_committed_yet(
+    world: World, sessions: Sessions, made: Made, user: User
+) -> None:
+    """RF17."""
+    async with world.database.acquire() as connection, connection.transaction():
+        await connection.execute("UPDATE users SET auth_epoch = auth_epoch + 1 WHERE id = $1", user.id)
+        signing_in = asyncio.create_task(sessions.add(made()))
+        assert await waits_for_a_lock(world, signing_in)
+
+    assert not await signing_in
+
+
 Ending = Callable[[World, User], Awaitable[object]]
 
 
