@@ -122,7 +122,7 @@ class RedisStore:
     async def _sent(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         if self._held is None:
             self._held = await self._client.connection_pool.get_connection()
-        await self._held.send_packed_command(self._held.pack_commands(commands))
+        await self._held.send_packed_command(b"".join(map(_packed, commands)))
         return [await self._answer() for _ in commands]
 
     async def _answer(self) -> Any:
@@ -154,6 +154,12 @@ async def _released(pool: Any, connection: Any) -> None:
         await connection.disconnect(nowait=True)
     with suppress(*FAULTS):
         await pool.release(connection)
+
+
+def _packed(command: tuple[Any, ...]) -> bytes:
+    """A command on the wire. The driver's own packing weighs each argument: 13 of them cost it a tenth of a signature."""
+    parts = [part if type(part) is bytes else str(part).encode() for part in command]
+    return b"*%d\r\n%b" % (len(parts), b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts]))
 
 
 def _evalsha(call: Call) -> tuple[Any, ...]:
