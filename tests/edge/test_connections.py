@@ -123,15 +123,16 @@ async def test_http_2_without_an_upgrade_is_refused(world: World) -> None:
     assert answer is None or answer.status == 400
 
 
-async def test_a_websocket_is_refused(world: World) -> None:
+async def test_a_wish_for_a_websocket_is_answered_in_http(world: World) -> None:
+    """RFC 9110, section 7.8: an upgrade may be passed over, and the connection goes on as it is."""
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    async with connection(world.settings.issuer) as raw:
+        await raw.send(b"GET /nowhere HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Version: 13\r\n" + upgrade + b"\r\n")
+        first = await raw.answer()
+        await raw.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        second = await raw.answer()
 
-    answer = await exchanged(
-        world.settings.issuer, b"GET /health HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Version: 13\r\n" + upgrade + b"\r\n"
-    )
-
-    assert answer is not None
-    assert 400 <= answer.status < 500
+    assert [answer and answer.status for answer in (first, second)] == [404, 200]
 
 
 async def test_requests_on_one_connection_are_answered_in_their_order(world: World) -> None:
