@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any, cast
 
 import h11
@@ -37,7 +40,7 @@ class Http1(H11Protocol):
 
     async def stream_send(self, event: StreamEvent) -> None:
         if isinstance(event, Response) and self.keep_alive_requests < self.config.keep_alive_max_requests:
-            headers = _wire_headers([*event.headers, *self.config.response_headers("h11")])
+            headers = _wire_headers([*event.headers, (b"date", _date(int(time.time())))])
             await self._send_h11_event(h11.Response(headers=headers, status_code=event.status_code))
         else:
             await super().stream_send(event)
@@ -127,6 +130,12 @@ class Connection(TCPServer):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    """RFC 9110, section 6.6.1; one text for all answers of a second."""
+    return formatdate(second, usegmt=True).encode()
 
 
 def _wire_headers(headers: list[tuple[bytes, bytes]]) -> Headers:

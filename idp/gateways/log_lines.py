@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -67,7 +68,7 @@ class RequestLog:
             self._log.info(line.pop("event"), **line)
         else:
             line["timestamp"] = datetime.now(UTC)
-            self._lines.msg(orjson.dumps(line, option=orjson.OPT_UTC_Z).decode())
+            self._lines.write(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
 
 
 def masked(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -106,11 +107,13 @@ class _Lines:
         self._stream = stream
 
     def msg(self, line: str) -> None:
-        try:
-            self._stream.write(line + "\n")
-            self._stream.flush()
-        except (OSError, ValueError):
-            pass
+        self.write(f"{line}\n".encode("utf-8", "replace"))
+
+    def write(self, line: bytes) -> None:
+        """*line* ends with a line feed."""
+        with suppress(OSError, ValueError):
+            self._stream.buffer.write(line)
+            self._stream.buffer.flush()
 
     debug = info = warning = error = critical = exception = log = msg
 
