@@ -19,7 +19,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import structlog
 import uvloop
 
 from bench import ours, report
@@ -132,11 +131,11 @@ def _endpoint(services: Services, settings: Settings, opened: Opened) -> dict[st
     body = {"access_token": "x" * 700, "token_type": "Bearer", "expires_in": 900, "refresh_token": opened.refresh_token}
     server.__dict__.update(token=_answering(Answer(200, body, [], opened.client)))
     app = create_app(replace(services, authorization_server=server), settings)
-    line = {"method": "POST", "path": "/oauth2/token", "status": 200, "ms": 1.2, "address": "127.0.0.1"}
-    log = structlog.get_logger("bench")
+    line = {"method": "POST", "path": "/oauth2/token", "status": 200, "seconds": 0.0012, "address": "127.0.0.1"}
+    log = log_lines.RequestLog(pretty=False)
     return {
         "edge and endpoint, log line included": _sequential(Refreshes(app, opened, rotates=False).step),
-        "of that: one JSON log line": _plain(lambda: log.info("request", **line, request_id="0123456789abcdef")),
+        "of that: one JSON log line": _plain(lambda: log(**line, request_id="0123456789abcdef")),
     }
 
 
