@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -184,13 +184,20 @@ def client_for(url: str) -> Any:
         "retry": Retry(ConstantBackoff(0), 1),
         "protocol": 2,
     }
-    scheme = urlsplit(url).scheme
+    scheme = url.partition("://")[0]
     if scheme == "redis+sentinel":
         return _sentinel_client(url, options)
     if scheme == "redis+cluster":
         return _cluster_client(url, options)
     pool = BlockingConnectionPool.from_url(url, max_connections=CONNECTIONS, timeout=ANSWER_TIMEOUT, **options)
     return Redis.from_pool(pool)
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Servers, path and query. Not urlsplit: it takes one server, and refuses a list with an IPv6 address in it."""
+    rest, _, query = url.partition("://")[2].partition("?")
+    servers, _, path = rest.partition("/")
+    return servers, path, query
 
 
 def _addresses(netloc: str, default_port: int) -> tuple[dict[str, str], list[tuple[str, int]]]:
@@ -206,13 +213,13 @@ def _addresses(netloc: str, default_port: int) -> tuple[dict[str, str], list[tup
 
 
 def _sentinel_client(url: str, options: dict[str, Any]) -> Any:
-    parts = urlsplit(url)
-    credentials, addresses = _addresses(parts.netloc, 26379)
-    service, _, database = parts.path.strip("/").partition("/")
-    query = dict(parse_qsl(parts.query))
+    servers, path, query = _parts(url)
+    credentials, addresses = _addresses(servers, 26379)
+    service, _, database = path.strip("/").partition("/")
+    named = dict(parse_qsl(query))
     sentinel = Sentinel(
         addresses,
-        sentinel_kwargs={"socket_timeout": CONNECT_TIMEOUT, "password": query.get("sentinel_password")},
+        sentinel_kwargs={"socket_timeout": CONNECT_TIMEOUT, "password": named.get("sentinel_password")},
         db=int(database or 0),
         **credentials,
         **options,
@@ -221,6 +228,6 @@ def _sentinel_client(url: str, options: dict[str, Any]) -> Any:
 
 
 def _cluster_client(url: str, options: dict[str, Any]) -> Any:
-    credentials, addresses = _addresses(urlsplit(url).netloc, 6379)
+    credentials, addresses = _addresses(_parts(url)[0], 6379)
     options |= credentials
     return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in addresses], **options)
