@@ -6,7 +6,6 @@ Everything this server refuses, in one tree.
       Malformed               400  the request cannot be read at all
       InvalidCredentials      401  never says which half was wrong
       InvalidToken            401  access or refresh token: unknown, expired, revoked
-      Forbidden               403  audited: a privilege escalation attempt
       NotFound                404
       MethodNotAllowed        405
       RequestTimeout          408  the body did not arrive
@@ -71,11 +70,6 @@ class InvalidCredentials(Refusal):
 class InvalidToken(Refusal):
     status, error, title = 401, "invalid_token", "Invalid token"
     detail = "The token is missing, expired, revoked or not meant for this server."
-
-
-class Forbidden(Refusal):
-    status, error, title = 403, "forbidden", "Forbidden"
-    detail = "This account may not do that."
 
 
 class NotFound(Refusal):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from idp.services.sessions import Presented
+
+if TYPE_CHECKING:
+    from idp.services.client_authentication import AuthlibClient
 
 
 class AuthlibRefreshToken:
@@ -13,9 +18,9 @@ class AuthlibRefreshToken:
     def __init__(self, presented: Presented) -> None:
         self.presented = presented
 
-    def check_client(self, client: object) -> bool:
-        """`SessionService.present` has compared them: a token of another client does not get here."""
-        return True
+    def check_client(self, client: AuthlibClient) -> bool:
+        """Compared once more: `SessionService.present`, which reports it, lets no token of another client get here."""
+        return client.get_client_id() == self.presented.state.session.client_id
 
     def get_scope(self) -> str:
         return self.presented.state.session.scope
