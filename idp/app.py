@@ -24,6 +24,7 @@ from idp.controllers.auth.session import session_routes
 from idp.controllers.exchange import Receive, Scope, Send, current
 from idp.controllers.front import front_routes
 from idp.controllers.health import health_routes
+from idp.controllers.limited import Limited
 from idp.controllers.token import PATH as TOKEN_PATH
 from idp.controllers.token import TokenEndpoint
 from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, WellKnown, discovery
@@ -85,13 +86,14 @@ def quart_app(services: Services, settings: Settings) -> Quart:
     app = Quart("idp", static_folder=None, template_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header names
-    guard = Guard(services.access_tokens)
+    guard = Guard(services.access_tokens, services.rate_limiter, services.events)
+    limited = Limited(services.rate_limiter)
     for routes in (
         front_routes(templates_folder(), settings.issuer),
         health_routes(services.health),
-        registration_routes(services.registration),
-        session_routes(services.rest_sessions, guard),
-        profile_routes(services.profile, guard),
+        registration_routes(services.registration, limited),
+        session_routes(services.rest_sessions, guard, limited),
+        profile_routes(services.profile, guard, limited),
     ):
         app.register_blueprint(routes)
     app.register_error_handler(Refusal, _refused)

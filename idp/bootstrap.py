@@ -18,6 +18,8 @@ from idp.database.postgres import Postgres
 from idp.database.redis import RedisStore
 from idp.domain.clients import Clients
 from idp.domain.errors import StoreUnavailable
+from idp.domain.events import Events
+from idp.domain.limits import Category, Limit
 from idp.domain.refresh_tokens import RefreshTokenFormat
 from idp.domain.sessions import Sessions
 from idp.domain.signing_keys import SigningKeys
@@ -29,6 +31,7 @@ from idp.gateways.passwords import BcryptPasswords, default_threads
 from idp.repositories.clients import PostgresClients
 from idp.repositories.events import AuditTrail
 from idp.repositories.families import RedisFamilies
+from idp.repositories.limits import RedisLimits
 from idp.repositories.probes import CacheProbe, DatabaseProbe
 from idp.repositories.sessions import PostgresSessions
 from idp.repositories.users import PostgresUsers
@@ -42,6 +45,7 @@ from idp.services.grants.refresh_token import RefreshTokenGrant
 from idp.services.health import Health
 from idp.services.login import Login
 from idp.services.profile import Profile
+from idp.services.rate_limiter import RateLimiter
 from idp.services.registration import Registration
 from idp.services.rest_sessions import RestSessions
 from idp.services.sessions import SessionService
@@ -64,7 +68,9 @@ class Services:
     users: Users
     clients: Clients
     sessions: Sessions
+    events: Events
     keys: SigningKeys
+    rate_limiter: RateLimiter
     access_tokens: AccessTokens
     authorization_server: AuthorizationServer
     session_service: SessionService
@@ -144,7 +150,9 @@ def _services(
         users=users,
         clients=clients,
         sessions=sessions,
+        events=trail,
         keys=keys,
+        rate_limiter=_rate_limiter(settings, redis),
         access_tokens=access_tokens,
         authorization_server=AuthorizationServer(
             GRANTS, clients=clients, sessions=session_service, access_tokens=access_tokens, login=login, now=now
@@ -157,6 +165,13 @@ def _services(
         profile=Profile(users=users),
         health=Health((DatabaseProbe(postgres), CacheProbe(redis))),
     )
+
+
+def _rate_limiter(settings: Settings, redis: RedisStore) -> RateLimiter:
+    chosen = {category: getattr(settings, f"limit_{category}") for category in Category}
+    limits = {category: Limit(limit.count, limit.window) for category, limit in chosen.items() if limit is not None}
+    key = secret_keys.derived(secrets_of(settings), secret_keys.LIMITS)[0]
+    return RateLimiter(RedisLimits(redis, limits, key))
 
 
 def _session_service(

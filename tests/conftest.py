@@ -14,6 +14,7 @@ import asyncpg
 import httpx
 import pytest
 import redis.asyncio
+from process import UNLIMITED
 from world import World
 
 from idp.app import create_app
@@ -67,6 +68,7 @@ def settings(folder: Path, listener: socket.socket) -> Settings:
             "IDP_KEYS_DIR": str(folder / "keys"),
             "IDP_BCRYPT_ROUNDS": "4",
             "IDP_CORS_ORIGINS": "https://app.example",
+            **UNLIMITED,
         }
     )
 

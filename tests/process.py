@@ -16,14 +16,29 @@ from typing import Self
 import httpx
 
 START_LIMIT = 60.0
+# For a server that many tests share from one address.
+UNLIMITED = {
+    **dict.fromkeys((f"IDP_LIMIT_{kind}" for kind in ("LOGIN", "REGISTER", "REFRESH", "API", "ADMIN")), "off"),
+    "IDP_LOCKOUT_ATTEMPTS": "1000000",
+}
 STOP_LIMIT = 30.0
 
 
 class ServerProcess:
-    """*folder* gets the log, the stores and the keys. *python* is the interpreter whose `idp` runs; *settings* are IDP_…."""
+    """
+    *folder* gets the log, the stores and the keys. *python* is the interpreter whose `idp` runs; *settings* are IDP_….
+
+    *limited*: with the limits and the lockout that users get by default.
+    """
 
     def __init__(
-        self, folder: Path, *, python: str = sys.executable, arguments: tuple[str, ...] = (), **settings: str
+        self,
+        folder: Path,
+        *,
+        python: str = sys.executable,
+        arguments: tuple[str, ...] = (),
+        limited: bool = False,
+        **settings: str,
     ) -> None:
         self.folder = folder
         self.port = free_port()
@@ -37,6 +52,7 @@ class ServerProcess:
             "IDP_DATA_DIR": str(folder / "data"),
             "IDP_KEYS_DIR": str(folder / "keys"),
             "IDP_BCRYPT_ROUNDS": "4",
+            **({} if limited else UNLIMITED),
             **settings,
         }
         self._command = [python, "-m", "idp", "serve", *arguments]

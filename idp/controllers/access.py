@@ -1,5 +1,5 @@
 """
-Who may call a route. Each route declares it, in words a test can read back: `@access.public`, `@guard.user`.
+Who may call a route. Each route declares it, in words a test can read back: `@access.public`, `@guard.user`, `@guard.admin`.
 
 Deny by default: a route without a declaration is refused when the application is put together.
 """
@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from quart import g
 
 from idp.controllers.exchange import current
-from idp.domain.errors import InvalidToken
+from idp.domain.errors import Forbidden, InvalidToken
+from idp.domain.events import AccessDenied, Events, origin
+from idp.domain.limits import Category
 from idp.domain.sessions import SessionState
+from idp.domain.users import Role
 from idp.services.access_tokens import AccessTokens
+from idp.services.rate_limiter import RateLimiter
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
+
+LONGEST_PATH = 256
 
 
 def public(view: View) -> View:
@@ -31,8 +38,10 @@ def undeclared(views: Iterable[tuple[str, Callable[..., Any]]]) -> list[str]:
 
 
 class Guard:
-    def __init__(self, access_tokens: AccessTokens) -> None:
+    def __init__(self, access_tokens: AccessTokens, limiter: RateLimiter, events: Events) -> None:
         self._access_tokens = access_tokens
+        self._limiter = limiter
+        self._events = events
 
     def user(self, view: View) -> View:
         """A signed-in user, by bearer token (RFC 6750, section 2.1). The view finds its `SessionState` with `signed_in()`."""
@@ -44,6 +53,39 @@ class Guard:
 
         guarded.access = "user"  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
+
+    def admin(self, view: View) -> View:
+        """
+        A user who is an administrator now, whatever the token says of the time when it was made.
+
+        Limited per user, before the role is looked at: who tries again and again writes no more than that into the trail.
+        """
+
+        @functools.wraps(view)
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            g.session_state = state = await self._access_tokens.bearer(bearer_token())
+            await self._limiter.take(Category.ADMIN, str(state.session.user_id))
+            if Role.ADMIN not in state.roles:
+                await self._deny(state)
+            origin.set(replace(origin.get(), actor=str(state.session.user_id)))
+            return await view(*args, **kwargs)
+
+        guarded.access = "admin"  # type: ignore[attr-defined]
+        guarded.limit = Category.ADMIN  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    async def _deny(self, state: SessionState) -> None:
+        exchange = current()
+        await self._events.record(
+            AccessDenied(
+                user_id=state.session.user_id,
+                client_id=state.session.client_id,
+                session_id=state.session.id,
+                method=exchange.method,
+                path=exchange.path[:LONGEST_PATH],
+            )
+        )
+        raise Forbidden
 
 
 def signed_in() -> SessionState:

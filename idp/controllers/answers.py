@@ -19,6 +19,7 @@ from idp.domain.errors import (
     MethodNotAllowed,
     NotFound,
     Refusal,
+    TooMany,
     Unavailable,
     ValidationFailed,
 )
@@ -81,14 +82,16 @@ _OAUTH_CODES: dict[type[Refusal], str] = {
 
 
 def _oauth_error(refusal: Refusal) -> HttpAnswer:
-    code = next((code for kind, code in _OAUTH_CODES.items() if isinstance(refusal, kind)), "invalid_request")
+    # RFC 6749 has no code for too many requests: section 8.5 lets a server define more.
+    own = refusal.error if isinstance(refusal, TooMany) else "invalid_request"
+    code = next((code for kind, code in _OAUTH_CODES.items() if isinstance(refusal, kind)), own)
     status = 400 if refusal.status == 415 else refusal.status
     return json_answer(status, {"error": code, "error_description": refusal.detail}, _common(refusal))
 
 
 def _common(refusal: Refusal) -> Headers:
     headers: Headers = [(b"cache-control", b"no-store")]
-    if isinstance(refusal, Unavailable):
+    if isinstance(refusal, (Unavailable, TooMany)):
         headers.append((b"retry-after", b"%d" % refusal.retry_after))
     if isinstance(refusal, MethodNotAllowed) and refusal.allowed:
         headers.append((b"allow", ", ".join(refusal.allowed).encode()))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 from quart import request
 
-from idp.domain.errors import FieldError, UnsupportedMediaType, ValidationFailed
+from idp.domain.errors import FieldError, Malformed, UnsupportedMediaType, ValidationFailed
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -17,6 +18,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Model = TypeVar("Model", bound=BaseModel)
 
 LONGEST_NAME = 100
+MOST_PARAMETERS = 50
 SCOPE_KEY = "idp.exchange"
 
 
@@ -55,8 +57,28 @@ def body(model: type[Model]) -> Model:
     exchange = current()
     if exchange.json is None:
         raise UnsupportedMediaType
+    return _checked(model, exchange.json)
+
+
+def query(model: type[Model]) -> Model:
+    """The parameters of the URL as *model*; an empty one counts as left out. Raises as `body`; repeated ones are refused."""
     try:
-        return model.model_validate(exchange.json)
+        pairs = parse_qsl(
+            current().query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS
+        )
+    except ValueError:
+        raise Malformed(f"Send at most {MOST_PARAMETERS} parameters, percent-encoded as UTF-8.") from None
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise Malformed("A parameter is repeated.")
+    if any("\0" in name or "\0" in value for name, value in pairs):
+        raise Malformed("A parameter holds a NUL character.")
+    return _checked(model, {name: value for name, value in pairs if value})
+
+
+def _checked(model: type[Model], given: Any) -> Model:
+    try:
+        return model.model_validate(given)
     except ValidationError as faults:
         # Without the input and the URL of the documentation: an input may be a password.
         found = faults.errors(include_url=False, include_context=False, include_input=False)

@@ -28,12 +28,15 @@ APP = "idp"
 LOCK = 0x6964702D6D696772  # "idp-migr"
 LOCK_WAIT = "120s"
 
-# The runtime role reads and writes rows, nothing else; of the audit trail it may only add to and read.
+# The runtime role reads and writes rows, nothing else; the audit trail it may only add to, read, and let grow no older
+# than the owner's policy says.
 GRANTS = """
 GRANT USAGE ON SCHEMA public, audit TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON users, clients, sessions TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON users, clients, sessions, mails, mail_tokens, sign_in_failures TO {role};
 REVOKE ALL ON ALL TABLES IN SCHEMA audit FROM {role};
-GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA audit TO {role};
+GRANT SELECT ON ALL TABLES IN SCHEMA audit TO {role};
+GRANT INSERT ON audit.events TO {role};
+GRANT EXECUTE ON FUNCTION audit.prune() TO {role};
 REVOKE ALL ON tortoise_migrations FROM {role};
 GRANT SELECT ON tortoise_migrations TO {role};
 """

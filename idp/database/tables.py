@@ -66,6 +66,11 @@ class SessionRow(Model):
     floor_at = fields.DatetimeField(null=True)
     revoked_at = fields.DatetimeField(null=True)
     revoked_reason = fields.CharField(max_length=32, null=True)
+    # Where the user signed in and where the session was last used; the latter is written now and then, not at each refresh.
+    address = fields.CharField(max_length=64, null=True)
+    user_agent = fields.CharField(max_length=256, null=True)
+    last_used_at = fields.DatetimeField(null=True)
+    last_address = fields.CharField(max_length=64, null=True)
 
     class Meta:
         table = "sessions"
@@ -84,7 +89,79 @@ class EventRow(Model):
     address = fields.CharField(max_length=64, null=True)
     request_id = fields.CharField(max_length=64, null=True)
     detail: Any = fields.JSONField()
+    # Set by a trigger: the place in the chain of a day, and the digest that ties the row to the one before.
+    day = fields.DateField()
+    seq = fields.BigIntField()
+    digest = fields.BinaryField()
 
     class Meta:
         table = "events"
         schema = "audit"
+
+
+# The last place of each day's chain, so that rows missing at its end are seen too.
+class ChainHeadRow(Model):
+    day = fields.DateField(primary_key=True)
+    seq = fields.BigIntField()
+    digest = fields.BinaryField()
+
+    class Meta:
+        table = "heads"
+        schema = "audit"
+
+
+# One row, written by the owner: how long events are kept. The runtime role can prune no younger ones.
+class AuditPolicyRow(Model):
+    id = fields.IntField(primary_key=True)
+    retention_seconds = fields.BigIntField()
+
+    class Meta:
+        table = "policy"
+        schema = "audit"
+
+
+# Mails to send. What a mail says is made when it is sent: no link to reset a password ever lies here.
+class MailRow(Model):
+    id = fields.UUIDField(primary_key=True)
+    kind = fields.CharField(max_length=32)
+    recipient = fields.TextField()
+    recipient_norm = fields.CharField(max_length=LONGEST_CANONICAL)
+    user_id = fields.UUIDField(null=True)
+    params: Any = fields.JSONField()
+    created_at = fields.DatetimeField()
+    attempts = fields.IntField(default=0)
+    next_at = fields.DatetimeField()
+    sent_at = fields.DatetimeField(null=True)
+    dropped_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "mails"
+
+
+# Tokens sent by mail, as digests.
+class MailTokenRow(Model):
+    digest = fields.CharField(max_length=64, primary_key=True)
+    purpose = fields.CharField(max_length=16)
+    user: Any = fields.ForeignKeyField("idp.UserRow", related_name="mail_tokens", on_delete=OnDelete.CASCADE)
+    email = fields.TextField()
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField(db_index=True)
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "mail_tokens"
+
+
+# Failed sign-ins of one identifier, known or not, or of one device of a user; the key is an HMAC.
+class SignInFailuresRow(Model):
+    key = fields.CharField(max_length=64, primary_key=True)
+    user_id = fields.UUIDField(null=True)
+    failures = fields.IntField()
+    pending = fields.IntField()
+    pending_at = fields.DatetimeField(null=True)
+    failed_at = fields.DatetimeField(null=True)
+    blocked_until = fields.DatetimeField(null=True)
+    touched_at = fields.DatetimeField(db_index=True)
+
+    class Meta:
+        table = "sign_in_failures"

@@ -6,12 +6,17 @@ Everything this server refuses, in one tree.
       Malformed               400  the request cannot be read at all
       InvalidCredentials      401  never says which half was wrong
       InvalidToken            401  access or refresh token: unknown, expired, revoked
+      Forbidden               403  known, but not allowed; audited
       NotFound                404
       MethodNotAllowed        405
       RequestTimeout          408  the body did not arrive
       Conflict                409
+      PreconditionFailed      412  If-Match names another version
       PayloadTooLarge         413
       UnsupportedMediaType    415
+      TooMany                 429  retry_after
+        RateLimited                too many calls of this category
+        TooManyAttempts            too many wrong passwords for this address, known or not
       Unavailable             503  nothing was decided; retry_after
         StoreUnavailable           Postgres or Redis did not answer, or the outcome is unknown
         PasswordsBusy              more passwords to check than bcrypt can do before the deadline
@@ -72,6 +77,11 @@ class InvalidToken(Refusal):
     detail = "The token is missing, expired, revoked or not meant for this server."
 
 
+class Forbidden(Refusal):
+    status, error, title = 403, "forbidden", "Forbidden"
+    detail = "This account may not do that."
+
+
 class NotFound(Refusal):
     status, error, title = 404, "not_found", "Not found"
     detail = "There is nothing here."
@@ -96,6 +106,11 @@ class Conflict(Refusal):
     detail = "It exists already, or has changed meanwhile."
 
 
+class PreconditionFailed(Refusal):
+    status, error, title = 412, "precondition_failed", "Precondition failed"
+    detail = "It has changed since you read it: read it again."
+
+
 class PayloadTooLarge(Refusal):
     status, error, title = 413, "payload_too_large", "Payload too large"
     detail = "The body is larger than this server reads."
@@ -104,6 +119,26 @@ class PayloadTooLarge(Refusal):
 class UnsupportedMediaType(Refusal):
     status, error, title = 415, "unsupported_media_type", "Unsupported media type"
     detail = "Send the body as application/json."
+
+
+class TooMany(Refusal):
+    """*retry_after*: whole seconds after which the same call may succeed."""
+
+    status, error, title = 429, "rate_limited", "Too many requests"
+    detail = "Too many requests: wait, then try again."
+
+    def __init__(self, retry_after: int, *, reason: str | None = None) -> None:
+        super().__init__(reason=reason)
+        self.retry_after = max(1, retry_after)
+
+
+class RateLimited(TooMany):
+    pass
+
+
+class TooManyAttempts(TooMany):
+    error, title = "too_many_attempts", "Too many attempts"
+    detail = "Too many attempts to sign in: wait, then try again."
 
 
 class Unavailable(Refusal):

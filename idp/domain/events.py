@@ -96,6 +96,16 @@ class RefreshTokenOfAnotherClient(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessDenied(Event):
+    """A signed-in user asked for what needs a role: an attempt to get more rights, or a mistake of a client."""
+
+    name = "access_denied"
+    severity = "warning"
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileChanged(Event):
     name = "profile_changed"
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import structlog
 
-from idp.controllers.answers import HttpAnswer, InternalError, refusal_answer
+from idp.controllers.answers import Headers, HttpAnswer, InternalError, refusal_answer
 from idp.controllers.exchange import SCOPE_KEY, Exchange, Receive, Scope, Send
 from idp.domain.errors import Malformed, NotFound, Refusal, Unavailable
 from idp.domain.events import Origin, origin
+from idp.domain.limits import Taken, taken
 from idp.edge.addresses import Addresses
 from idp.edge.bodies import Disconnected, decoded_form, decoded_json, read
 from idp.edge.cors import Cors
@@ -51,6 +52,7 @@ class Edge:
         started = time.perf_counter()
         exchange = self._exchange(scope)
         origin.set(Origin(address=exchange.address, request_id=exchange.request_id))
+        taken.set(Taken())
         scope[SCOPE_KEY] = exchange
         answered = _Answered()
         dressed = self._dressed(exchange, send, answered)
@@ -132,10 +134,22 @@ class Edge:
                 if not _is_preflight(exchange):
                     headers += await self._cors.answer(exchange.path, exchange.header(b"origin"))
                 headers.append((b"x-request-id", exchange.request_id.encode()))
+                headers += _limit_headers()
                 message = {**message, "headers": completed(headers)}
             await send(message)
 
         return dressed
+
+
+def _limit_headers() -> Headers:
+    decision = taken.get().decision
+    if decision is None:
+        return []
+    return [
+        (b"ratelimit-limit", b"%d" % decision.limit),
+        (b"ratelimit-remaining", b"%d" % decision.remaining),
+        (b"ratelimit-reset", b"%d" % decision.reset),
+    ]
 
 
 def _is_preflight(exchange: Exchange) -> bool:

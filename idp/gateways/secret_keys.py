@@ -18,6 +18,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 REFRESH_TOKENS = "refresh tokens"
 DEMO_CLIENT = "demo client"
+LIMITS = "limits"
+IDENTIFIERS = "identifiers"
+DEVICES = "devices"
+CURSORS = "cursors"
 
 
 def derived(secret_list: Sequence[bytes], use: str) -> list[bytes]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from process import ServerProcess
+from process import UNLIMITED, ServerProcess
 
 from idp.domain.refresh_tokens import RefreshToken, RefreshTokenFormat
 from idp.gateways import secret_keys
@@ -25,7 +25,6 @@ FORMAT = RefreshTokenFormat(secret_keys.derived((SECRET.encode(),), secret_keys.
 WORKER = re.compile(rb"spawn_main|nursery")
 # What reading about a process raises that has ended, also in the middle of it.
 GONE = (FileNotFoundError, ProcessLookupError)
-UNLIMITED = dict.fromkeys((f"IDP_LIMIT_{kind}" for kind in ("LOGIN", "REGISTER", "REFRESH", "API")), "off")
 
 
 def generation(token: str) -> RefreshToken:
@@ -51,7 +50,7 @@ class Site:
         self.folder = Path(tempfile.mkdtemp(prefix="idp-"))
         self._process = process
         self._embedded = embedded
-        self._settings = {"IDP_SECRET": SECRET, "IDP_LOCKOUT_ATTEMPTS": "1000000", **UNLIMITED, **settings}
+        self._settings = {"IDP_SECRET": SECRET, **UNLIMITED, **settings}
 
     def __enter__(self) -> Self:
         settings = self._settings

@@ -17,7 +17,7 @@ from process import ServerProcess
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("new"), IDP_BCRYPT_ROUNDS="12") as running:
+    with ServerProcess(tmp_path_factory.mktemp("new"), limited=True, IDP_BCRYPT_ROUNDS="12") as running:
         yield running
 
 

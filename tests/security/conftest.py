@@ -29,10 +29,6 @@ def strict_node(folder: Path, settings: Settings, urls: StoreUrls) -> Iterator[S
         IDP_REFRESH_GRACE="0",
         IDP_BCRYPT_ROUNDS="5",
         IDP_TRUSTED_PROXIES="127.0.0.0/8,::1",
-        IDP_LIMIT_LOGIN="off",
-        IDP_LIMIT_REGISTER="off",
-        IDP_LIMIT_REFRESH="off",
-        IDP_LIMIT_API="off",
     )
     with node:
         yield node

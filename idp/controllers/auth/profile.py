@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from quart import Blueprint
 
 from idp.controllers.access import Guard, signed_in
-from idp.controllers.auth.shapes import ProfileChange, user_json
-from idp.controllers.exchange import body
+from idp.controllers.auth.shapes import OwnUser, ProfileChange, UserAnswer
+from idp.controllers.limited import Limited
+from idp.controllers.operation import operation
+from idp.domain.limits import Category
 from idp.services.profile import Profile
 
 
-def profile_routes(profile: Profile, guard: Guard) -> Blueprint:
+def profile_routes(profile: Profile, guard: Guard, limited: Limited) -> Blueprint:
     routes = Blueprint("profile", __name__)
 
     @routes.get("/auth/profile")
+    @limited(Category.API)
     @guard.user
-    async def read() -> Any:
-        return {"user": user_json(await profile.of(signed_in().session.user_id))}
+    @operation("Who is signed in", gives=UserAnswer)
+    async def read() -> UserAnswer:
+        return UserAnswer(user=OwnUser.of(await profile.of(signed_in().session.user_id)))
 
     @routes.patch("/auth/profile")
+    @limited(Category.API)
     @guard.user
-    async def change() -> Any:
-        return {"user": user_json(await profile.rename(signed_in().session.user_id, body(ProfileChange).name))}
+    @operation("Change the name", takes=ProfileChange, gives=UserAnswer)
+    async def change(wanted: ProfileChange) -> UserAnswer:
+        return UserAnswer(user=OwnUser.of(await profile.rename(signed_in().session.user_id, wanted.name)))
 
     return routes

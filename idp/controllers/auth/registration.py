@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from quart import Blueprint
 
 from idp.controllers import access
-from idp.controllers.auth.shapes import Registering, user_json
-from idp.controllers.exchange import body
+from idp.controllers.auth.shapes import OwnUser, Registering, UserAnswer
+from idp.controllers.limited import Limited
+from idp.controllers.operation import operation
+from idp.domain.errors import PasswordsBusy
+from idp.domain.limits import Category
 from idp.services.registration import Registration
 
 
-def registration_routes(registration: Registration) -> Blueprint:
+def registration_routes(registration: Registration, limited: Limited) -> Blueprint:
     routes = Blueprint("registration", __name__)
 
     @routes.post("/auth/register")
+    @limited(Category.REGISTER)
     @access.public
-    async def register() -> tuple[Any, int]:
-        form = body(Registering)
-        user = await registration.register(form.email, form.password, form.name)
-        return {"user": user_json(user)}, 201
+    @operation("Make an account", takes=Registering, gives=UserAnswer, status=201, refuses=(PasswordsBusy,))
+    async def register(form: Registering) -> UserAnswer:
+        return UserAnswer(user=OwnUser.of(await registration.register(form.email, form.password, form.name)))
 
     return routes

@@ -2,51 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from quart import Blueprint
 
 from idp.controllers import access
 from idp.controllers.access import Guard, signed_in
-from idp.controllers.auth.shapes import Credentials, RefreshTokenBody, user_json
-from idp.controllers.exchange import body
-from idp.services.rest_sessions import RestSessions, Tokens
+from idp.controllers.auth.shapes import Credentials, OwnUser, Refreshed, RefreshTokenBody, SignedIn
+from idp.controllers.limited import Limited
+from idp.controllers.operation import operation
+from idp.domain.errors import InvalidCredentials, InvalidToken, PasswordsBusy, RateLimited, TooManyAttempts
+from idp.domain.limits import Category
+from idp.services.rest_sessions import RestSessions
 
 
-def session_routes(sessions: RestSessions, guard: Guard) -> Blueprint:
+def session_routes(sessions: RestSessions, guard: Guard, limited: Limited) -> Blueprint:
     routes = Blueprint("session", __name__)
 
     @routes.post("/auth/login")
+    @limited(Category.LOGIN)
     @access.public
-    async def login() -> tuple[Any, int]:
-        credentials = body(Credentials)
+    @operation(
+        "Sign in with a password",
+        takes=Credentials,
+        gives=SignedIn,
+        refuses=(InvalidCredentials, TooManyAttempts, PasswordsBusy),
+    )
+    async def login(credentials: Credentials) -> SignedIn:
         user, tokens = await sessions.sign_in(credentials.email, credentials.password)
-        return {**_tokens_json(tokens), "user": user_json(user)}, 200
+        return SignedIn(**Refreshed.of(tokens).model_dump(), user=OwnUser.of(user))
 
     @routes.post("/auth/refresh")
     @access.public
-    async def refresh() -> tuple[Any, int]:
-        return _tokens_json(await sessions.refresh(body(RefreshTokenBody).refreshToken)), 200
+    @operation("Exchange a refresh token", takes=RefreshTokenBody, gives=Refreshed, refuses=(InvalidToken, RateLimited))
+    async def refresh(given: RefreshTokenBody) -> Refreshed:
+        return Refreshed.of(await sessions.refresh(given.refresh_token))
 
     @routes.post("/auth/logout")
+    @limited(Category.API)
     @access.public
-    async def logout() -> tuple[Any, int]:
-        await sessions.sign_out(body(RefreshTokenBody).refreshToken)
-        return "", 204
+    @operation("End the session of a refresh token", takes=RefreshTokenBody)
+    async def logout(given: RefreshTokenBody) -> None:
+        await sessions.sign_out(given.refresh_token)
 
     @routes.post("/auth/logout-all")
+    @limited(Category.API)
     @guard.user
-    async def logout_all() -> tuple[Any, int]:
+    @operation("End every session of the user")
+    async def logout_all() -> None:
         await sessions.sign_out_everywhere(signed_in().session.user_id)
-        return "", 204
 
     return routes
-
-
-def _tokens_json(tokens: Tokens) -> dict[str, Any]:
-    return {
-        "accessToken": tokens.access_token,
-        "refreshToken": tokens.refresh_token,
-        "tokenType": "Bearer",
-        "expiresIn": tokens.expires_in,
-    }

@@ -1,0 +1,91 @@
+"""
+How often anybody may call: the whole policy in one table.
+
+A category counts calls in a sliding window, so that no window of that length, wherever it begins, holds more than the limit.
+Never limited: discovery, JWKS, health, and an authenticated client, unless a limit per client is set.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol
+
+
+class Per(StrEnum):
+    """Whose calls are counted together. An address is an IPv4 address or the /64 of an IPv6 one."""
+
+    ADDRESS = "address"
+    USER = "user"
+    CLIENT = "client"
+
+
+class Category(StrEnum):
+    LOGIN = "login"
+    REGISTER = "register"
+    REFRESH = "refresh"
+    API = "api"
+    ADMIN = "admin"
+    CLIENT = "client"
+
+    @property
+    def per(self) -> Per:
+        return POLICY[self].per
+
+    @property
+    def covers(self) -> str:
+        return POLICY[self].covers
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    per: Per
+    covers: str
+
+
+POLICY: Mapping[Category, Rule] = {
+    Category.LOGIN: Rule(Per.ADDRESS, "every password attempt at any door, and every failed client authentication"),
+    Category.REGISTER: Rule(Per.ADDRESS, "registrations"),
+    Category.REFRESH: Rule(Per.USER, "refreshes, at /auth/refresh and at the token endpoint"),
+    Category.API: Rule(Per.ADDRESS, "the rest of /auth"),
+    Category.ADMIN: Rule(Per.USER, "/admin"),
+    Category.CLIENT: Rule(Per.CLIENT, "calls of an authenticated client for itself"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most *count* in any *window*."""
+
+    count: int
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """*reset* and *retry_after* are whole seconds: until nothing is counted any more, and until one call fits again."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset: int
+    retry_after: int
+
+
+@dataclass(slots=True)
+class Taken:
+    """The decision that the answer to this request tells of, if it was limited."""
+
+    decision: Decision | None = None
+
+
+# Set by the edge for each request: whoever decides leaves the decision here, the edge writes it into the headers.
+taken: contextvars.ContextVar[Taken] = contextvars.ContextVar("taken", default=Taken())  # noqa: B039 - replaced per request
+
+
+class Limits(Protocol):
+    async def take(self, category: Category, subject: str) -> Decision | None:
+        """Counts one call of *subject* and decides; None when the category is off. A call refused is not counted."""
