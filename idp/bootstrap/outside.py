@@ -1,0 +1,104 @@
+"""What is opened and closed: keys, passwords, Postgres, Redis, and the repositories over them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from idp.database.postgres import Postgres
+from idp.database.redis import RedisStore
+from idp.domain.limits import Category, Limit
+from idp.gateways import secret_keys
+from idp.gateways.embedded import StoreUrls
+from idp.gateways.key_files import KeyFiles
+from idp.gateways.passwords import BcryptPasswords, default_threads
+from idp.repositories.clients import PostgresClients
+from idp.repositories.events import AuditTrail
+from idp.repositories.families import RedisFamilies
+from idp.repositories.limits import RedisLimits
+from idp.repositories.sessions import PostgresSessions
+from idp.repositories.users import PostgresUsers
+from idp.settings import Settings
+
+log = structlog.get_logger("idp.bootstrap")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """*secrets* are those of IDP_SECRET, newest first: `derived(use)` has the keys for one use."""
+
+    secrets: tuple[bytes, ...]
+    keys: KeyFiles
+    passwords: BcryptPasswords
+    postgres: Postgres
+    redis: RedisStore
+    trail: AuditTrail
+    users: PostgresUsers
+    clients: PostgresClients
+    sessions: PostgresSessions
+    families: RedisFamilies
+    limits: RedisLimits
+
+    def derived(self, use: str) -> list[bytes]:
+        return secret_keys.derived(self.secrets, use)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def secrets_of(settings: Settings) -> tuple[bytes, ...]:
+    return settings.secrets or (secret_keys.made_once(settings.data_dir / "secret"),)
+
+
+def key_files(settings: Settings) -> KeyFiles:
+    """Loaded. Raises `InvalidKeyFile`."""
+    keys = KeyFiles(
+        settings.keys_dir,
+        bits=settings.key_bits,
+        publish_ahead=settings.jwks_max_age,
+        token_lifetime=settings.access_token_ttl,
+        now=now,
+        on_fault=lambda message: log.error("key_file_refused", reason=message),
+    )
+    keys.load()
+    return keys
+
+
+@asynccontextmanager
+async def opened(settings: Settings, stores: StoreUrls) -> AsyncIterator[Outside]:
+    """Until the end of the block."""
+    keys = key_files(settings)
+    passwords = BcryptPasswords(settings.bcrypt_rounds, default_threads(settings.workers))
+    postgres = Postgres(stores.database, settings.database_pool)
+    redis = RedisStore(stores.redis)
+    secrets = secrets_of(settings)
+    trail = AuditTrail(postgres)
+    await postgres.open()
+    try:
+        yield Outside(
+            secrets=secrets,
+            keys=keys,
+            passwords=passwords,
+            postgres=postgres,
+            redis=redis,
+            trail=trail,
+            users=PostgresUsers(postgres, trail),
+            clients=PostgresClients(postgres, trail),
+            sessions=PostgresSessions(postgres, trail),
+            families=RedisFamilies(redis, grace=settings.refresh_grace),
+            limits=RedisLimits(redis, _limits(settings), secret_keys.derived(secrets, secret_keys.LIMITS)[0]),
+        )
+    finally:
+        await redis.close()
+        await postgres.close()
+        passwords.close()
+
+
+def _limits(settings: Settings) -> dict[Category, Limit]:
+    chosen = {category: getattr(settings, f"limit_{category}") for category in Category}
+    return {category: Limit(limit.count, limit.window) for category, limit in chosen.items() if limit is not None}
