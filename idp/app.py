@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,12 @@ from idp.controllers.exchange import Receive, Scope, Send, current
 from idp.controllers.front import front_routes
 from idp.controllers.health import health_routes
 from idp.controllers.limited import Limited
+from idp.controllers.openapi.document import document
+from idp.controllers.openapi.protocol import path_items
+from idp.controllers.openapi.routes import openapi_routes, routes_of
 from idp.controllers.token import PATH as TOKEN_PATH
 from idp.controllers.token import TokenEndpoint
-from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, WellKnown, discovery
+from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, PATHS, WellKnown, discovery
 from idp.domain.errors import MethodNotAllowed, NotFound, Refusal, Unavailable
 from idp.domain.scopes import SUPPORTED
 from idp.edge.addresses import Addresses
@@ -96,12 +100,20 @@ def quart_app(services: Services, settings: Settings) -> Quart:
         profile_routes(services.profile, guard, limited),
     ):
         app.register_blueprint(routes)
+    documented, publication = openapi_routes()
+    app.register_blueprint(documented)
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(HTTPException, _unrouted)
     app.register_error_handler(Exception, _failed)
     if open_routes := undeclared(app.view_functions.items()):
-        raise RuntimeError(f"routes without an access policy: {', '.join(open_routes)}")
+        raise RuntimeError(f"routes without an access policy or an operation: {', '.join(open_routes)}")
+    publication.publish(_description(app, services, settings), templates_folder())
     return app
+
+
+def _description(app: Quart, services: Services, settings: Settings) -> dict[str, Any]:
+    protocol = path_items(grant_types=services.authorization_server.grant_types, documents=PATHS)
+    return document(routes_of(app), issuer=settings.issuer, version=version("idp"), protocol=protocol)
 
 
 def templates_folder() -> Path:

@@ -33,8 +33,8 @@ def public(view: View) -> View:
 
 
 def undeclared(views: Iterable[tuple[str, Callable[..., Any]]]) -> list[str]:
-    """The names of those that declare no policy."""
-    return [name for name, view in views if not hasattr(view, "access")]
+    """The names of those that declare no policy, or not what they take and give."""
+    return [name for name, view in views if not (hasattr(view, "access") and hasattr(view, "operation"))]
 
 
 class Guard:

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from quart import Blueprint, Response
 
 from idp.controllers import access
+from idp.controllers.operation import operation
 
 STYLESHEET = "style.css"
 
@@ -21,11 +22,13 @@ def front_routes(templates: Path, issuer: str) -> Blueprint:
 
     @routes.get("/")
     @access.public
+    @operation("Say what is running here", status=200, media_type="text/html")
     async def page() -> Response:
         return Response(front, content_type="text/html; charset=utf-8")
 
     @routes.get(f"/assets/{STYLESHEET}")
     @access.public
+    @operation("Style the pages", status=200, media_type="text/css")
     async def stylesheet() -> Response:
         return Response(
             style, content_type="text/css; charset=utf-8", headers={"Cache-Control": "public, max-age=3600"}

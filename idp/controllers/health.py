@@ -9,50 +9,76 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Literal
 
-from quart import Blueprint
+from pydantic import BaseModel, ConfigDict
+from quart import Blueprint, Response
 
 from idp.controllers import access
+from idp.controllers.operation import operation
 from idp.services.health import Health, Report
+
+RETRY_SECONDS = "1"
+
+View = Callable[..., Awaitable[Response]]
+
+
+class Check(BaseModel):
+    """With more facts of the store, none of which names a host or a user."""
+
+    model_config = ConfigDict(extra="allow")
+
+    status: Literal["ok", "unavailable"]
+
+
+class HealthAnswer(BaseModel):
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, Check]
 
 
 def health_routes(health: Health) -> Blueprint:
     routes = Blueprint("health", __name__)
 
+    def checked(summary: str) -> Callable[[View], View]:
+        """What declares every one of these."""
+        declared = operation(summary, gives=HealthAnswer, also={503: HealthAnswer})
+        return lambda view: access.public(declared(view))
+
     @routes.get("/health")
     @routes.get("/health/live")
-    @access.public
-    async def live() -> tuple[Any, int]:
-        return {"status": "ok", "checks": {}}, 200
+    @checked("Whether the process answers")
+    async def live() -> Response:
+        return _answer(Report(True, {}))
 
     @routes.get("/health/ready")
-    @access.public
-    async def ready() -> tuple[Any, int, dict[str, str]]:
+    @checked("Whether requests can be served")
+    async def ready() -> Response:
         report = await health.report()
         return _answer(
             Report(report.healthy, {name: {"status": check["status"]} for name, check in report.checks.items()})
         )
 
     @routes.get("/health/detailed")
-    @access.public
-    async def detailed() -> tuple[Any, int, dict[str, str]]:
+    @checked("Every check with its latency")
+    async def detailed() -> Response:
         return _answer(await health.report())
 
     @routes.get("/health/database")
-    @access.public
-    async def database() -> tuple[Any, int, dict[str, str]]:
+    @checked("Whether Postgres answers")
+    async def database() -> Response:
         return _answer(await health.report("database"))
 
     @routes.get("/health/cache")
-    @access.public
-    async def cache() -> tuple[Any, int, dict[str, str]]:
+    @checked("Whether Redis answers")
+    async def cache() -> Response:
         return _answer(await health.report("cache"))
 
     return routes
 
 
-def _answer(report: Report) -> tuple[Any, int, dict[str, str]]:
-    if report.healthy:
-        return {"status": "ok", "checks": report.checks}, 200, {}
-    return {"status": "unavailable", "checks": report.checks}, 503, {"Retry-After": "1"}
+def _answer(report: Report) -> Response:
+    status = "ok" if report.healthy else "unavailable"
+    body = HealthAnswer.model_validate({"status": status, "checks": report.checks}).model_dump_json()
+    headers = {} if report.healthy else {"Retry-After": RETRY_SECONDS}
+    return Response(body, 200 if report.healthy else 503, content_type="application/json", headers=headers)

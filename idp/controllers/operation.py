@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -29,7 +29,11 @@ View = Callable[..., Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """*takes*: the JSON body. *query*: the parameters. *refuses*: beyond what its access policy and its limit refuse."""
+    """
+    *takes*: the JSON body. *query*: the parameters. *reads*, *headers*: names of headers beyond the usual, asked for and
+    answered. *also*: bodies of other statuses that are no refusals. *refuses*: beyond what its access policy, its limit and
+    its body refuse.
+    """
 
     summary: str
     takes: type[BaseModel] | None = None
@@ -38,6 +42,9 @@ class Operation:
     status: int = 200
     media_type: str = "application/json"
     refuses: tuple[type[Refusal], ...] = ()
+    reads: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    also: Mapping[int, type[BaseModel]] = field(default_factory=dict)
 
 
 def operation(
@@ -49,6 +56,9 @@ def operation(
     status: int | None = None,
     media_type: str = "application/json",
     refuses: tuple[type[Refusal], ...] = (),
+    reads: tuple[str, ...] = (),
+    headers: tuple[str, ...] = (),
+    also: Mapping[int, type[BaseModel]] | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], View]:
     """*status* of the answer that is no refusal: 200, or 204 where nothing is given, unless said otherwise."""
     declared = Operation(
@@ -59,6 +69,9 @@ def operation(
         status=status or (200 if gives else 204),
         media_type=media_type,
         refuses=refuses,
+        reads=reads,
+        headers=headers,
+        also=also or {},
     )
 
     def declare(view: Callable[..., Awaitable[Any]]) -> View:

@@ -1,0 +1,88 @@
+"""The endpoints beside Quart: their shapes are those of RFCs, their values those that this server has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from idp.controllers.openapi import responses
+from idp.controllers.openapi.responses import Json
+from idp.domain.errors import NotFound
+
+FORM = "application/x-www-form-urlencoded"
+
+TOKEN_ANSWER: Json = {
+    "type": "object",
+    "required": ["access_token", "token_type", "expires_in"],
+    "properties": {
+        "access_token": {"type": "string", "description": "A JWT (RFC 9068)."},
+        "token_type": {"const": "Bearer"},
+        "expires_in": {"type": "integer", "description": "Seconds."},
+        "refresh_token": {"type": "string"},
+        "scope": {"type": "string"},
+    },
+}
+OAUTH_ERROR: Json = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
+}
+TOKEN_REFUSALS = {
+    "400": "The request or the grant is refused (RFC 6749, section 5.2).",
+    "401": "`invalid_client`: the client did not authenticate.",
+    "408": "The body did not arrive in time.",
+    "413": "The body is larger than this server reads.",
+    "429": "`rate_limited` or `too_many_attempts`: wait as long as Retry-After says.",
+    "503": "`temporarily_unavailable`: nothing was decided; try again.",
+}
+
+
+def path_items(*, grant_types: Sequence[str], documents: Sequence[str]) -> dict[str, Json]:
+    """Of the token endpoint, and of *documents*: paths that answer public JSON."""
+    return {"/oauth2/token": {"post": _token(grant_types)}} | {path: {"get": _document(path)} for path in documents}
+
+
+def _token(grant_types: Sequence[str]) -> Json:
+    properties: Json = {
+        "grant_type": {"enum": list(grant_types)},
+        "username": {"type": "string", "description": "The e-mail address (password)."},
+        "password": {"type": "string", "format": "password"},
+        "refresh_token": {"type": "string"},
+        "scope": {"type": "string", "description": "Names, parted by spaces."},
+        "resource": {"type": "string", "format": "uri", "description": "The audience (RFC 8707)."},
+        "client_id": {"type": "string"},
+        "client_secret": {"type": "string", "format": "password"},
+    }
+    schema = {"type": "object", "required": ["grant_type"], "properties": properties}
+    refused = {status: _refused(status, text) for status, text in TOKEN_REFUSALS.items()}
+    good = _json(TOKEN_ANSWER, "Tokens (RFC 6749, section 5.1).", headers=responses.headers())
+    return {
+        "operationId": "token",
+        "tags": ["Tokens"],
+        "summary": "Ask for tokens",
+        "requestBody": {"required": True, "content": {FORM: {"schema": schema}}},
+        "responses": {"200": good, **refused},
+        "security": [{}, {"client": []}],
+    }
+
+
+def _refused(status: str, description: str) -> Json:
+    names = {"401": ("WWW-Authenticate",), "429": ("Retry-After", *responses.LIMITED), "503": ("Retry-After",)}
+    return _json(OAUTH_ERROR, description, headers=responses.headers(*names.get(status, ())))
+
+
+def _document(path: str) -> Json:
+    return {
+        "operationId": path.rpartition("/")[2].partition(".")[0].replace("-", "_"),
+        "tags": ["Tokens"],
+        "summary": f"Read {path.rpartition('/')[2]}",
+        "responses": {
+            "200": _json({"type": "object"}, "Public JSON, to be cached.", headers=responses.headers("ETag")),
+            "304": {"description": "If-None-Match names what would be sent."},
+            **responses.described([NotFound], limited=False),
+        },
+        "security": [],
+    }
+
+
+def _json(schema: Mapping[str, object], description: str, *, headers: Json) -> Json:
+    return {"description": description, "headers": headers, "content": {"application/json": {"schema": dict(schema)}}}
