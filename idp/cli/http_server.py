@@ -9,14 +9,17 @@ Slow bodies are the edge's business (`idp.edge.bodies`), slow headers end with t
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any, cast
 
 import h11
+import structlog
 from h11._headers import Headers
 from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.asyncio.tcp_server import TCPServer
@@ -29,7 +32,16 @@ from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.utils import wrap_app
 
+from idp.controllers.answers import refusal_answer
+from idp.domain.errors import HeadersTooLarge, Malformed, Refusal
+from idp.edge.security_headers import completed
+
+log = structlog.get_logger("idp.http")
+
 HIGH_WATER = 64 * 1024
+
+# h11 knows these statuses for what it cannot read; any other is the plain 400.
+_UNREADABLE: dict[int, type[Refusal]] = defaultdict(lambda: Malformed, {431: HeadersTooLarge})
 
 
 class Http1(H11Protocol):
@@ -62,6 +74,17 @@ class Http1(H11Protocol):
             )
         )
         self.keep_alive_requests += 1
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """What h11 cannot read reaches no application: answered here in the form that every other refusal has."""
+        answer = refusal_answer(_UNREADABLE[status_code](), "", request_id := secrets.token_hex(8))
+        length = (b"content-length", b"%d" % len(answer.body))
+        ends = [(b"connection", b"close"), (b"x-request-id", request_id.encode()), length]
+        headers = [*completed([*answer.headers, *ends]), (b"date", _date(int(time.time())))]
+        await self._send_h11_event(h11.Response(headers=headers, status_code=answer.status))
+        await self._send_h11_event(h11.Data(data=answer.body))
+        await self._send_h11_event(h11.EndOfMessage())
+        log.info("unreadable_request", status=answer.status, request_id=request_id)
 
 
 class Connection(TCPServer):

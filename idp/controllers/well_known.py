@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from idp.domain.errors import MethodNotAllowed, NotFound, Refusal
+from idp.domain.errors import MethodNotAllowed, NotFound
 from idp.domain.signing_keys import ALGORITHM, SigningKeys
 
 OPENID_CONFIGURATION = "/.well-known/openid-configuration"
@@ -100,8 +100,8 @@ class Rendition:
 
 class WellKnown:
     """
-    The ASGI application of `JWKS` and of the paths of *documents*, for GET, HEAD and OPTIONS; anything else is a problem
-    (RFC 9457), 405 or 404. *max_age* must not exceed the time for which a new key is published before it signs.
+    The ASGI application of `JWKS` and of the paths of *documents*, for GET, HEAD and OPTIONS; raises `MethodNotAllowed` and
+    `NotFound` for anything else. *max_age* must not exceed the time for which a new key is published before it signs.
     """
 
     def __init__(self, *, keys: SigningKeys, documents: Mapping[str, Mapping[str, object]], max_age: timedelta) -> None:
@@ -114,8 +114,7 @@ class WellKnown:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         rendition = self._rendition(scope["path"])
         if rendition is None:
-            await _refuse(send, NotFound())
-            return
+            raise NotFound
         match scope["method"]:
             case "GET" | "HEAD" if _matches(scope["headers"], rendition.entity_tag):
                 await _answer(send, 304, rendition.not_modified)
@@ -126,7 +125,7 @@ class WellKnown:
             case "OPTIONS":
                 await _answer(send, 204, _PREFLIGHT)
             case _:
-                await _refuse(send, MethodNotAllowed(), _ALLOW)
+                raise MethodNotAllowed(["GET", "HEAD", "OPTIONS"])
 
     def _rendition(self, path: str) -> Rendition | None:
         return self._current_jwks() if path == JWKS else self._documents.get(path)
@@ -145,19 +144,6 @@ def _matches(headers: Sequence[tuple[bytes, bytes]], entity_tag: bytes) -> bool:
     """Whether If-None-Match names what would be sent (RFC 9110, section 13.1.2: weak comparison, lists, `*`)."""
     presented = b",".join(value for name, value in headers if name == b"if-none-match")
     return presented.strip() == b"*" or entity_tag in _ENTITY_TAG.findall(presented)
-
-
-async def _refuse(send: Send, refusal: Refusal, *headers: tuple[bytes, bytes]) -> None:
-    problem = {
-        "type": "about:blank",
-        "title": refusal.title,
-        "status": refusal.status,
-        "detail": refusal.detail,
-        "error": refusal.error,
-    }
-    body = orjson.dumps(problem)
-    entity = ((b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)))
-    await _answer(send, refusal.status, (*entity, _ANY_ORIGIN, *headers), body)
 
 
 async def _answer(send: Send, status: int, headers: Headers, body: bytes = b"") -> None:

@@ -17,6 +17,7 @@ Everything this server refuses, in one tree.
       TooMany                 429  retry_after
         RateLimited                too many calls of this category
         TooManyAttempts            too many wrong passwords for this address, known or not
+      HeadersTooLarge         431
       Unavailable             503  nothing was decided; retry_after
         StoreUnavailable           Postgres or Redis did not answer, or the outcome is unknown
         PasswordsBusy              more passwords to check than bcrypt can do before the deadline
@@ -139,6 +140,11 @@ class RateLimited(TooMany):
 class TooManyAttempts(TooMany):
     error, title = "too_many_attempts", "Too many attempts"
     detail = "Too many attempts to sign in: wait, then try again."
+
+
+class HeadersTooLarge(Refusal):
+    status, error, title = 431, "headers_too_large", "Headers too large"
+    detail = "The headers are larger than this server reads."
 
 
 class Unavailable(Refusal):

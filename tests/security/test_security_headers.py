@@ -64,9 +64,7 @@ async def test_every_answer_has_the_security_headers(
     assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, (status, *_) in ANSWERS.items() if status >= 400 and "keys" not in name]
-)
+@pytest.mark.parametrize("name", [name for name, (status, *_) in ANSWERS.items() if status >= 400])
 async def test_no_refusal_is_kept_by_a_cache(world: World, name: str) -> None:
     """TE4."""
     _, method, path, request_ = ANSWERS[name]
@@ -152,3 +150,23 @@ async def test_nothing_is_served_that_is_no_route(world: World, path: str) -> No
     answer: httpx.Response = await world.http.get(path)
 
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("status", "head"),
+    [
+        (400, b"GET /health HTTP/9.9\r\nHost: x\r\n\r\n"),
+        (400, b"GET /health HTTP/1.1\r\nHost: x\r\nName\0: y\r\n\r\n"),
+        (431, b"GET /health HTTP/1.1\r\nHost: x\r\nLong: " + b"a" * 200_000 + b"\r\n\r\n"),
+    ],
+)
+async def test_what_cannot_be_read_as_http_gets_the_headers_and_a_problem_too(
+    world: World, status: int, head: bytes
+) -> None:
+    """HD3, IN7."""
+    answer = await exchanged(world.settings.issuer, head)
+
+    assert answer is not None
+    assert answer.status == status
+    assert EXPECTED.items() <= dict(answer.headers).items()
+    assert answer.json()["requestId"] == answer.header("x-request-id")

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from idp.controllers.openapi import responses
 from idp.controllers.openapi.responses import Json
-from idp.domain.errors import NotFound
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -33,6 +32,13 @@ TOKEN_REFUSALS = {
     "413": "The body is larger than this server reads.",
     "429": "`rate_limited` or `too_many_attempts`: wait as long as Retry-After says.",
     "503": "`temporarily_unavailable`: nothing was decided; try again.",
+}
+
+
+DOCUMENTS = {
+    "openid-configuration": "Discover what works here (OpenID Connect Discovery 1.0)",
+    "oauth-authorization-server": "Discover what works here (RFC 8414)",
+    "jwks.json": "Read the public signing keys (RFC 7517)",
 }
 
 
@@ -74,11 +80,10 @@ def _document(path: str) -> Json:
     return {
         "operationId": path.rpartition("/")[2].partition(".")[0].replace("-", "_"),
         "tags": ["Tokens"],
-        "summary": f"Read {path.rpartition('/')[2]}",
+        "summary": DOCUMENTS[path.rpartition("/")[2]],
         "responses": {
             "200": _json({"type": "object"}, "Public JSON, to be cached.", headers=responses.headers("ETag")),
             "304": {"description": "If-None-Match names what would be sent."},
-            **responses.described([NotFound], limited=False),
         },
         "security": [],
     }
