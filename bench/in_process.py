@@ -73,10 +73,13 @@ class Rotations:
     def __init__(self, families: Families, opened: Opened) -> None:
         self._families = families
         self._client_id = opened.client.client_id
+        self._user_id = opened.presented.state.session.user_id
         self._token = opened.presented.token
 
     async def step(self) -> None:
-        rotation = await self._families.rotate(self._token, self._client_id, secrets.token_bytes(NONCE_SIZE))
+        rotation = await self._families.rotate(
+            self._token, self._user_id, self._client_id, secrets.token_bytes(NONCE_SIZE)
+        )
         if rotation.successor is None:
             raise RuntimeError(f"not rotated: {rotation.outcome}")
         self._token = rotation.successor

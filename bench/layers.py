@@ -148,7 +148,7 @@ def _wholes(app: Any, opened: Sequence[Opened]) -> dict[str, Measure]:
 
 
 def _answering(answer: Any) -> Callable[..., Awaitable[Any]]:
-    async def answered(*_: Any) -> Any:
+    async def answered(*_: Any, **__: Any) -> Any:
         return answer
 
     return answered

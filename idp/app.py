@@ -7,25 +7,35 @@ import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import structlog
-from quart import Quart, Response
+from quart import Blueprint, Quart, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from idp.bootstrap import Services, running
 from idp.controllers.access import Guard, undeclared
+from idp.controllers.admin.audit import audit_routes
+from idp.controllers.admin.clients import client_routes
+from idp.controllers.admin.keys import key_routes
+from idp.controllers.admin.sessions import session_routes as admin_session_routes
+from idp.controllers.admin.statistics import statistics_routes
+from idp.controllers.admin.users import user_routes
 from idp.controllers.answers import InternalError, refusal_answer
+from idp.controllers.auth.account import account_routes
+from idp.controllers.auth.emails import email_routes
+from idp.controllers.auth.passwords import password_routes
 from idp.controllers.auth.profile import profile_routes
 from idp.controllers.auth.registration import registration_routes
 from idp.controllers.auth.session import session_routes
-from idp.controllers.exchange import Receive, Scope, Send, current
+from idp.controllers.auth.sessions import own_session_routes
+from idp.controllers.exchange import SCOPE_KEY, Receive, Scope, Send, current
 from idp.controllers.front import front_routes
 from idp.controllers.health import health_routes
 from idp.controllers.limited import Limited
+from idp.controllers.metrics import PATH as METRICS_PATH
+from idp.controllers.metrics import MetricsEndpoint
 from idp.controllers.openapi.document import document
 from idp.controllers.openapi.protocol import path_items
 from idp.controllers.openapi.routes import openapi_routes, routes_of
@@ -39,6 +49,7 @@ from idp.edge.cors import Cors
 from idp.edge.edge import Edge
 from idp.gateways import log_lines
 from idp.gateways.embedded import StoreUrls
+from idp.gateways.templates import templates_folder
 from idp.services.client_authentication import METHODS
 from idp.settings import Settings, load
 
@@ -49,13 +60,14 @@ Asgi = Callable[[Any, Any, Any], Any]
 
 def create_app(services: Services, settings: Settings, *, pretty: bool = False) -> Edge:
     """The ASGI application over open *services*. *pretty*: the log is for a terminal."""
-    inside = Paths(_beside_quart(services, settings), quart_app(services, settings).asgi_app)
+    inside = Paths(beside_quart(services, settings), quart_app(services, settings).asgi_app)
     cors = Cors(token_origins=services.clients.origins, rest_origins=frozenset(settings.cors_origins))
     return Edge(
         inside,
         addresses=Addresses(settings.trusted_proxies),
         cors=cors,
         log_request=log_lines.RequestLog(pretty=pretty),
+        count=services.metrics.request,
     )
 
 
@@ -67,10 +79,17 @@ class Paths:
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._exact.get(scope["path"], self._rest)(scope, receive, send)
+        path = scope["path"]
+        found = self._exact.get(path)
+        if found is None:
+            await self._rest(scope, receive, send)
+            return
+        scope[SCOPE_KEY].route = path
+        await found(scope, receive, send)
 
 
-def _beside_quart(services: Services, settings: Settings) -> dict[str, Asgi]:
+def beside_quart(services: Services, settings: Settings) -> dict[str, Asgi]:
+    """By path. Each says who may call it, as `access`, like Quart's routes."""
     metadata = discovery(
         settings.issuer,
         grant_types=services.authorization_server.grant_types,
@@ -83,7 +102,9 @@ def _beside_quart(services: Services, settings: Settings) -> dict[str, Asgi]:
         max_age=settings.jwks_max_age,
     )
     token = TokenEndpoint(services.authorization_server, services.clients)
-    return {TOKEN_PATH: token} | dict.fromkeys((OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS), well_known)
+    metrics = MetricsEndpoint(services.metrics.text, settings.metrics_token)
+    exact: dict[str, Asgi] = {TOKEN_PATH: token, METRICS_PATH: metrics}
+    return exact | dict.fromkeys((OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS), well_known)
 
 
 def quart_app(services: Services, settings: Settings) -> Quart:
@@ -96,12 +117,19 @@ def quart_app(services: Services, settings: Settings) -> Quart:
         front_routes(templates_folder(), settings.issuer),
         health_routes(services.health),
         registration_routes(services.registration, limited),
-        session_routes(services.rest_sessions, guard, limited),
+        session_routes(services.rest_sessions, guard, limited, secure=settings.issuer.startswith("https://")),
         profile_routes(services.profile, guard, limited),
+        audit_routes(services.audit, services.cursors, guard),
+        *_admin_routes(services, guard),
+        account_routes(services.accounts.account_deletion, guard, limited),
+        password_routes(services.accounts.password_change, services.accounts.password_reset, guard, limited),
+        email_routes(services.accounts.email_verification, services.accounts.email_change, guard, limited),
+        own_session_routes(services.accounts.own_sessions, guard, limited),
     ):
         app.register_blueprint(routes)
     documented, publication = openapi_routes()
     app.register_blueprint(documented)
+    app.before_request(_name_route)
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(HTTPException, _unrouted)
     app.register_error_handler(Exception, _failed)
@@ -111,15 +139,25 @@ def quart_app(services: Services, settings: Settings) -> Quart:
     return app
 
 
+def _admin_routes(services: Services, guard: Guard) -> list[Blueprint]:
+    administration, cursors = services.administration, services.cursors
+    return [
+        user_routes(administration.users, cursors, guard),
+        admin_session_routes(administration.sessions, administration.users, cursors, guard),
+        client_routes(administration.clients, cursors, guard),
+        key_routes(administration.keys, guard),
+        statistics_routes(administration.statistics, guard),
+    ]
+
+
 def _description(app: Quart, services: Services, settings: Settings) -> dict[str, Any]:
     protocol = path_items(grant_types=services.authorization_server.grant_types, documents=PATHS)
     return document(routes_of(app), issuer=settings.issuer, version=version("idp"), protocol=protocol)
 
 
-def templates_folder() -> Path:
-    """`idp/templates` in an installed wheel; in a checkout the folder `templates/` beside `idp/`."""
-    package = Path(str(files("idp")))
-    return package / "templates" if (package / "templates").is_dir() else package.parent / "templates"
+async def _name_route() -> None:
+    if request.url_rule is not None:
+        current().route = request.url_rule.rule
 
 
 async def _refused(refusal: Refusal) -> Response:

@@ -17,6 +17,9 @@ CREATE INDEX mail_tokens_by_user ON mail_tokens (user_id, purpose) WHERE used_at
 CREATE INDEX sign_in_failures_by_user ON sign_in_failures (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX users_by_age ON users (created_at DESC, id DESC);
 CREATE INDEX sessions_by_age ON sessions (created_at DESC, id DESC);
+CREATE INDEX sessions_live_until ON sessions (expires_at) WHERE revoked_at IS NULL;
+CREATE INDEX users_disabled ON users (id) WHERE status = 'disabled';
+CREATE INDEX events_sign_ins ON audit.events (user_id, at DESC) WHERE name = 'signed_in';
 CREATE INDEX events_by_address ON audit.events (address, at DESC) WHERE address IS NOT NULL;
 """
 
@@ -42,6 +45,10 @@ BEGIN
         ON CONFLICT (day) DO NOTHING;
         SELECT * INTO head FROM audit.heads WHERE day = NEW.day FOR UPDATE;
     END IF;
+    -- A row that ON CONFLICT skips would have moved the head all the same, and leave a gap that nobody made.
+    IF EXISTS (SELECT FROM audit.events WHERE id = NEW.id) THEN
+        RAISE unique_violation USING MESSAGE = 'an event has that id already';
+    END IF;
     NEW.seq := head.seq + 1;
     NEW.digest := sha256(head.digest || convert_to(audit.canonical(NEW), 'UTF8'));
     UPDATE audit.heads SET seq = NEW.seq, digest = NEW.digest WHERE day = NEW.day;
@@ -59,28 +66,25 @@ INSERT INTO audit.events SELECT * FROM old_events ORDER BY at, id;
 ALTER TABLE audit.events ADD CONSTRAINT events_place UNIQUE (day, seq);
 """
 
-# Whole days, and no younger ones than the owner's policy says: the runtime role may call it, and can delete nothing else.
+# The oldest day, whole, if it is older than the owner's policy says: the runtime role may call it, and can delete nothing
+# else. One day a call, so that each is a transaction of its own.
 PRUNE = """
 CREATE FUNCTION audit.prune() RETURNS TABLE (pruned_day date, events bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE kept interval; oldest date;
 BEGIN
-    SELECT make_interval(secs => retention_seconds) INTO kept FROM audit.policy;
+    SELECT day INTO pruned_day FROM audit.heads, audit.policy
+    WHERE (day + 1)::timestamp <= (clock_timestamp() AT TIME ZONE 'UTC') - make_interval(secs => retention_seconds)
+    ORDER BY day LIMIT 1 FOR UPDATE OF heads;
     IF NOT FOUND THEN RETURN; END IF;
-    FOR oldest IN
-        SELECT day FROM audit.heads WHERE (day + 1)::timestamp <= (clock_timestamp() AT TIME ZONE 'UTC') - kept
-        ORDER BY day FOR UPDATE
-    LOOP
-        DELETE FROM audit.events WHERE day = oldest;
-        GET DIAGNOSTICS events = ROW_COUNT;
-        DELETE FROM audit.heads WHERE day = oldest;
-        pruned_day := oldest;
-        RETURN NEXT;
-    END LOOP;
+    DELETE FROM audit.events WHERE day = pruned_day;
+    GET DIAGNOSTICS events = ROW_COUNT;
+    DELETE FROM audit.heads WHERE day = pruned_day;
+    RETURN NEXT;
 END
 $$;
 REVOKE ALL ON FUNCTION audit.prune() FROM PUBLIC;
 REVOKE ALL ON FUNCTION audit.chain() FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.canonical(audit.events) FROM PUBLIC;
 """
 
 BACK = """
@@ -92,6 +96,9 @@ ALTER TABLE audit.events DROP CONSTRAINT events_place;
 DROP INDEX audit.events_by_address;
 DROP INDEX users_by_age;
 DROP INDEX sessions_by_age;
+DROP INDEX sessions_live_until;
+DROP INDEX users_disabled;
+DROP INDEX audit.events_sign_ins;
 """
 
 

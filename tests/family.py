@@ -29,16 +29,17 @@ class Family:
     cache: redis.asyncio.Redis
     expires_at: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(days=7))
     id: UUID = field(default_factory=uuid4)
+    user_id: UUID = field(default_factory=uuid4)
 
     @property
     def key(self) -> bytes:
-        return family_key(self.id)
+        return family_key(self.id, self.user_id)
 
     async def started(self) -> RefreshToken:
-        return await self.store.start(self.id, "app", nonce(), self.expires_at)
+        return await self.store.start(self.id, self.user_id, "app", nonce(), self.expires_at)
 
     async def rotate(self, token: RefreshToken, proposed: bytes | None = None, client: str = "app") -> Rotation:
-        return await self.store.rotate(token, client, proposed or nonce())
+        return await self.store.rotate(token, self.user_id, client, proposed or nonce())
 
     async def outcome(self, token: RefreshToken) -> Outcome:
         return (await self.rotate(token)).outcome
@@ -49,7 +50,7 @@ class Family:
         return rotation.successor
 
     async def rebuilt(self, token: RefreshToken) -> Rotation:
-        return await self.store.rotate(token, "app", nonce(), rebuild_until=self.expires_at)
+        return await self.store.rotate(token, self.user_id, "app", nonce(), rebuild_until=self.expires_at)
 
     async def time_passes(self, span: timedelta) -> None:
         await self.cache.hincrby(self.key, "t", -int(span.total_seconds() * 1000))

@@ -17,11 +17,14 @@ from family import GRACE
 from idp.database.redis import RedisStore
 from idp.database.scripts import Script
 from idp.domain.errors import InvalidToken
+from idp.domain.events import TokensRefreshed
 from idp.domain.refresh_tokens import RefreshTokenFormat
 from idp.domain.sessions import RevokedReason, Session, SessionState
 from idp.domain.users import Role, UserStatus
 from idp.repositories.families import RedisFamilies, family_key
 from idp.services.checkpoints import Checkpoints
+from idp.services.counted_events import CountedEvents
+from idp.services.refresh_watch import RefreshWatch
 from idp.services.sessions import SessionService
 
 FORMAT = RefreshTokenFormat([b"a key for tests that is long enough"])
@@ -58,6 +61,9 @@ class Record:
             self.session = dataclasses.replace(self.session, revoked_at=datetime.now(UTC), revoked_reason=reason)
         return True
 
+    async def note_uses(self, uses: object) -> None:
+        """When a session was used is of no matter here."""
+
     async def raise_floors(self, floors: Mapping[UUID, int]) -> None:
         floor = max(self.session.gen_floor, *floors.values())
         self.session = dataclasses.replace(self.session, gen_floor=floor)
@@ -88,21 +94,25 @@ class VirtualSession:
             expires_at=start + timedelta(days=365),
         )
         self.record = Record(session)
-        self.key = family_key(session.family_id)
+        self.key = family_key(session.family_id, session.user_id)
         sessions: Any = self.record
         self.checkpoints = Checkpoints(sessions)
         self.families = RedisFamilies(self.store, grace=GRACE)
+        refreshes = CountedEvents(TokensRefreshed, sessions, now=lambda: start, interval=3600, most=10)
         self.service = SessionService(
             sessions=sessions,
             families=self.families,
             tokens=FORMAT,
             checkpoints=self.checkpoints,
+            watch=RefreshWatch(refreshes, lambda _outcome: None, lambda _known: None),
             events=sessions,
             lifetime=timedelta(days=365),
             now=lambda: datetime.fromtimestamp(self.now / 1000, UTC),
         )
         await self.passes(0)
-        first = await self.families.start(session.family_id, "app", secrets.token_bytes(16), session.expires_at)
+        first = await self.families.start(
+            session.family_id, session.user_id, "app", secrets.token_bytes(16), session.expires_at
+        )
         await self._remember()
         return FORMAT.write(first)
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import email
+import email.policy
+import glob
 import json
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import httpx
+import jwt
 import redis.asyncio
 
 from idp.bootstrap import Services
 from idp.domain.clients import Client, ClientSecret, digest_of_secret, new_secret
 from idp.domain.refresh_tokens import RefreshTokenFormat
+from idp.domain.users import Role, canonical_email
 from idp.repositories.families import family_key
 from idp.settings import Settings
 
@@ -43,6 +50,30 @@ class Registered:
     @property
     def auth(self) -> httpx.BasicAuth | None:
         return httpx.BasicAuth(self.client_id, self.secret) if self.secret else None
+
+
+@dataclass
+class Mail:
+    subject: str
+    text: str
+    html: str
+    headers: dict[str, str]
+
+    @classmethod
+    def read(cls, file: Path) -> Mail:
+        message = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+        text, html = (message.get_body((kind,)) for kind in ("plain", "html"))
+        assert text is not None
+        assert html is not None
+        return cls(message["Subject"], text.get_content(), html.get_content(), dict(message.items()))
+
+    @property
+    def link(self) -> str:
+        return next(line for line in self.text.splitlines() if "?token=" in line)
+
+    @property
+    def token(self) -> str:
+        return self.link.partition("?token=")[2]
 
 
 class World:
@@ -75,6 +106,12 @@ class World:
         assert answer.status_code == 201, answer.text
         return email
 
+    async def admin(self) -> Tokens:
+        """Signed in as a new administrator."""
+        email = await self.registered(name="Grace")
+        await self.services.user_administration.set_roles(email, [Role.USER, Role.ADMIN])
+        return await self.signed_in(email=email)
+
     async def client(self, *, public: bool = False, **properties: Any) -> Registered:
         client_id = f"client-{secrets.token_hex(6)}"
         secret = None if public else new_secret()
@@ -90,6 +127,23 @@ class World:
         known = await self.services.clients.find(client.client_id)
         assert known is not None
         assert await self.services.clients.replace(replace(known, **properties))
+
+    async def mails(self, email: str) -> list[Mail]:
+        """Every mail to that address so far, oldest first: once none of the queue is still to be sent there."""
+        waiting = """
+            SELECT count(*) FROM mails WHERE recipient_norm = $1 AND sent_at IS NULL AND dropped_at IS NULL
+        """
+        async with asyncio.timeout(30):
+            while await self.database.fetchval(waiting, canonical_email(email)):
+                await asyncio.sleep(0.01)
+        files = sorted(self.settings.data_dir.glob(f"mail/*-{glob.escape(email)}.eml"))
+        return [Mail.read(file) for file in files]
+
+    async def mail(self, email: str, subject: str) -> Mail:
+        """The latest one whose subject holds *subject*."""
+        found = [mail for mail in await self.mails(email) if subject in mail.subject]
+        assert found, f"no mail about {subject!r}"
+        return found[-1]
 
     # Requests.
 
@@ -125,6 +179,11 @@ class World:
         body = answer.json()
         return replace(tokens, access_token=body["access_token"], refresh_token=body["refresh_token"], body=body)
 
+    async def call(self, method: str, path: str, tokens: Tokens, **options: Any) -> httpx.Response:
+        """With the access token of *tokens* as bearer; *options* are httpx's, further `headers` among them."""
+        headers = {"Authorization": f"Bearer {tokens.access_token}"} | options.pop("headers", {})
+        return await self.http.request(method, path, headers=headers, **options)
+
     async def profile(self, access_token: str) -> httpx.Response:
         return await self.http.get("/auth/profile", headers={"Authorization": f"Bearer {access_token}"})
 
@@ -136,7 +195,8 @@ class World:
         return token.family_id
 
     def family_key(self, tokens: Tokens) -> bytes:
-        return family_key(self.family(tokens))
+        claims = jwt.decode(tokens.access_token, options={"verify_signature": False})
+        return family_key(self.family(tokens), UUID(claims["sub"]))
 
     async def session(self, tokens: Tokens) -> asyncpg.Record:
         row = await self.database.fetchrow("SELECT * FROM sessions WHERE family_id = $1", self.family(tokens))

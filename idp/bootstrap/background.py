@@ -14,7 +14,7 @@ from idp.domain.errors import StoreUnavailable
 
 log = structlog.get_logger("idp.background")
 
-Job = Callable[[], Awaitable[None]]
+Job = Callable[[], Awaitable[object]]
 
 PURGE_EVERY = timedelta(hours=1)
 PURGE_AFTER = timedelta(days=1)
@@ -33,10 +33,11 @@ async def at_work(jobs: Sequence[Job]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def repeated(every: timedelta, job: Job) -> Job:
+def repeated(every: timedelta, job: Job, *, first_after: timedelta = timedelta()) -> Job:
     """*job* again and again; a store that is down postpones it to the next time."""
 
     async def repeat() -> None:
+        await asyncio.sleep(first_after.total_seconds())
         while True:
             try:
                 await job()
@@ -53,6 +54,11 @@ def purge(outside: Outside) -> Job:
     async def work() -> None:
         while await outside.sessions.purge(now() - PURGE_AFTER, PURGE_AT_ONCE) == PURGE_AT_ONCE:
             log.info("sessions_purged", count=PURGE_AT_ONCE)
+        while await outside.failures.purge(PURGE_AT_ONCE) == PURGE_AT_ONCE:
+            log.info("sign_in_failures_purged", count=PURGE_AT_ONCE)
+        while await outside.mails.purge(now() - PURGE_AFTER, PURGE_AT_ONCE) == PURGE_AT_ONCE:
+            log.info("mails_purged", count=PURGE_AT_ONCE)
+        await outside.mail_tokens.purge(PURGE_AT_ONCE)
 
     return repeated(PURGE_EVERY, work)
 

@@ -12,15 +12,22 @@ import structlog
 from idp.database.postgres import Postgres
 from idp.database.redis import RedisStore
 from idp.domain.limits import Category, Limit
+from idp.domain.lockout import LockoutPolicy
 from idp.gateways import secret_keys
 from idp.gateways.embedded import StoreUrls
 from idp.gateways.key_files import KeyFiles
+from idp.gateways.metrics import Metrics
 from idp.gateways.passwords import BcryptPasswords, default_threads
+from idp.repositories.accounts import PostgresAccounts
 from idp.repositories.clients import PostgresClients
 from idp.repositories.events import AuditTrail
 from idp.repositories.families import RedisFamilies
 from idp.repositories.limits import RedisLimits
+from idp.repositories.local_limits import LocalLimits
+from idp.repositories.mail_tokens import PostgresMailTokens
+from idp.repositories.mails import PostgresMails
 from idp.repositories.sessions import PostgresSessions
+from idp.repositories.sign_in_failures import PostgresSignInFailures
 from idp.repositories.users import PostgresUsers
 from idp.settings import Settings
 
@@ -37,11 +44,16 @@ class Outside:
     postgres: Postgres
     redis: RedisStore
     trail: AuditTrail
+    metrics: Metrics
     users: PostgresUsers
     clients: PostgresClients
     sessions: PostgresSessions
     families: RedisFamilies
+    mails: PostgresMails
+    mail_tokens: PostgresMailTokens
+    accounts: PostgresAccounts
     limits: RedisLimits
+    failures: PostgresSignInFailures
 
     def derived(self, use: str) -> list[bytes]:
         return secret_keys.derived(self.secrets, use)
@@ -72,12 +84,25 @@ def key_files(settings: Settings) -> KeyFiles:
 @asynccontextmanager
 async def opened(settings: Settings, stores: StoreUrls) -> AsyncIterator[Outside]:
     """Until the end of the block."""
-    keys = key_files(settings)
-    passwords = BcryptPasswords(settings.bcrypt_rounds, default_threads(settings.workers))
-    postgres = Postgres(stores.database, settings.database_pool)
-    redis = RedisStore(stores.redis)
+    keys, metrics = key_files(settings), Metrics()
+    passwords = BcryptPasswords(
+        settings.bcrypt_rounds,
+        default_threads(settings.workers),
+        on_hash=metrics.password_hash,
+        on_refused=metrics.password_refused,
+    )
+    postgres = Postgres(stores.database, settings.database_pool, on_use=metrics.postgres)
+    redis = RedisStore(stores.redis, on_call=metrics.redis)
     secrets = secrets_of(settings)
-    trail = AuditTrail(postgres)
+    trail = AuditTrail(postgres, metrics.event)
+    mails = PostgresMails(postgres, trail)
+    limits = RedisLimits(
+        redis,
+        _limits(settings),
+        secret_keys.derived(secrets, secret_keys.LIMITS)[0],
+        LocalLimits(settings.workers),
+        metrics.limit,
+    )
     await postgres.open()
     try:
         yield Outside(
@@ -87,13 +112,31 @@ async def opened(settings: Settings, stores: StoreUrls) -> AsyncIterator[Outside
             postgres=postgres,
             redis=redis,
             trail=trail,
+            metrics=metrics,
             users=PostgresUsers(postgres, trail),
-            clients=PostgresClients(postgres, trail),
-            sessions=PostgresSessions(postgres, trail),
-            families=RedisFamilies(redis, grace=settings.refresh_grace),
-            limits=RedisLimits(redis, _limits(settings), secret_keys.derived(secrets, secret_keys.LIMITS)[0]),
+            clients=PostgresClients(postgres, trail, on_lookup=metrics.client_lookup),
+            sessions=PostgresSessions(postgres, trail, mails),
+            families=RedisFamilies(
+                redis,
+                grace=settings.refresh_grace,
+                limit=_limits(settings).get(Category.REFRESH),
+                on_decision=metrics.limit,
+            ),
+            mails=mails,
+            mail_tokens=PostgresMailTokens(postgres, trail),
+            accounts=PostgresAccounts(postgres, trail, mails),
+            limits=limits,
+            failures=PostgresSignInFailures(
+                postgres,
+                trail,
+                mails,
+                policy=LockoutPolicy(settings.lockout_attempts, settings.lockout_duration),
+                key=secret_keys.derived(secrets, secret_keys.IDENTIFIERS)[0],
+                on_blocked=metrics.blocked_sign_in,
+            ),
         )
     finally:
+        await limits.close()
         await redis.close()
         await postgres.close()
         passwords.close()

@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from idp.bootstrap.accounts import AccountServices, account_services, mail_jobs
+from idp.bootstrap.administration import AdministrationServices, administration_services
 from idp.bootstrap.background import at_work, purge
+from idp.bootstrap.observing import Observing, observing
 from idp.bootstrap.outside import Outside, now, opened
+from idp.domain.audit import AuditTrail
 from idp.domain.clients import Clients
 from idp.domain.events import Events
 from idp.domain.refresh_tokens import RefreshTokenFormat
@@ -16,16 +20,23 @@ from idp.domain.signing_keys import SigningKeys
 from idp.domain.users import Users
 from idp.gateways import secret_keys
 from idp.gateways.embedded import StoreUrls
+from idp.gateways.metrics import Metrics
 from idp.repositories.probes import CacheProbe, DatabaseProbe
 from idp.services.access_tokens import AccessTokens
+from idp.services.audit_verification import AuditVerification
 from idp.services.authorization_server import AuthorizationServer
 from idp.services.checkpoints import Checkpoints
 from idp.services.client_registration import ClientRegistration
+from idp.services.counted_events import CountedEvents
+from idp.services.cursors import Cursors
+from idp.services.devices import Devices
 from idp.services.grants.client_credentials import ClientCredentialsGrant
 from idp.services.grants.password import PasswordGrant
 from idp.services.grants.refresh_token import RefreshTokenGrant
 from idp.services.health import Health
+from idp.services.lockout import Lockout
 from idp.services.login import Login
+from idp.services.patterns import PatternWatch
 from idp.services.profile import Profile
 from idp.services.rate_limiter import RateLimiter
 from idp.services.registration import Registration
@@ -51,57 +62,98 @@ class Services:
     authorization_server: AuthorizationServer
     session_service: SessionService
     registration: Registration
+    accounts: AccountServices
     user_administration: UserAdministration
     client_registration: ClientRegistration
+    administration: AdministrationServices
     rest_sessions: RestSessions
     profile: Profile
     health: Health
+    cursors: Cursors
+    audit: AuditTrail
+    audit_verification: AuditVerification
+    patterns: PatternWatch
+    forged_tokens: CountedEvents
+    metrics: Metrics
 
 
 @asynccontextmanager
-async def running(settings: Settings, stores: StoreUrls) -> AsyncIterator[Services]:
-    """Everything open, and its background work under way, until the end of the block."""
+async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = True) -> AsyncIterator[Services]:
+    """Everything open, and its background work under way, until the end of the block. *delivers*: mails go out from here."""
     async with opened(settings, stores) as outside:
         checkpoints = Checkpoints(outside.sessions)
-        services = _services(settings, outside, checkpoints)
-        async with at_work([outside.keys.watch, checkpoints.run, purge(outside)]):
+        observed = observing(settings, outside)
+        services = _services(settings, outside, checkpoints, observed)
+        mailing = mail_jobs(settings, outside) if delivers else []
+        async with at_work([outside.keys.watch, checkpoints.run, purge(outside), *observed.jobs, *mailing]):
             yield services
 
 
-def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints) -> Services:
+def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, observed: Observing) -> Services:
     users, clients, passwords, trail = outside.users, outside.clients, outside.passwords, outside.trail
     access_tokens = AccessTokens(
-        outside.keys, issuer=settings.issuer, lifetime=settings.access_token_ttl, now=now, sessions=outside.sessions
+        outside.keys,
+        issuer=settings.issuer,
+        lifetime=settings.access_token_ttl,
+        now=now,
+        sessions=outside.sessions,
+        on_forged=observed.forged_tokens.note,
     )
-    sessions = _sessions(settings, outside, checkpoints)
-    login = Login(users=users, passwords=passwords, events=trail)
+    sessions = _sessions(settings, outside, checkpoints, observed)
+    login = Login(
+        users=users,
+        passwords=passwords,
+        lockout=Lockout(outside.failures, settings.lockout_attempts),
+        devices=Devices(outside.derived(secret_keys.DEVICES), now),
+        events=trail,
+    )
+    rate_limiter = RateLimiter(outside.limits)
+    administration = administration_services(settings, outside, sessions)
     return Services(
         users=users,
         clients=clients,
         sessions=outside.sessions,
         events=trail,
         keys=outside.keys,
-        rate_limiter=RateLimiter(outside.limits),
+        rate_limiter=rate_limiter,
         access_tokens=access_tokens,
         authorization_server=AuthorizationServer(
-            GRANTS, clients=clients, sessions=sessions, access_tokens=access_tokens, login=login, now=now
+            GRANTS,
+            clients=clients,
+            sessions=sessions,
+            access_tokens=access_tokens,
+            login=login,
+            limiter=rate_limiter,
+            now=now,
+            on_issued=outside.metrics.issued,
         ),
         session_service=sessions,
-        registration=Registration(users=users, passwords=passwords, events=trail, now=now),
-        user_administration=UserAdministration(users=users, passwords=passwords),
-        client_registration=ClientRegistration(clients=clients, now=now),
-        rest_sessions=RestSessions(login=login, sessions=sessions, access_tokens=access_tokens),
+        registration=Registration(accounts=outside.accounts, users=users, passwords=passwords, now=now),
+        accounts=account_services(outside, login, sessions),
+        user_administration=administration.users,
+        client_registration=administration.clients,
+        administration=administration,
+        rest_sessions=RestSessions(
+            login=login, sessions=sessions, access_tokens=access_tokens, on_issued=outside.metrics.issued
+        ),
         profile=Profile(users=users),
         health=Health((DatabaseProbe(outside.postgres), CacheProbe(outside.redis))),
+        cursors=Cursors(outside.derived(secret_keys.CURSORS)),
+        audit=observed.audit,
+        audit_verification=observed.verification,
+        patterns=observed.patterns,
+        forged_tokens=observed.forged_tokens,
+        metrics=outside.metrics,
     )
 
 
-def _sessions(settings: Settings, outside: Outside, checkpoints: Checkpoints) -> SessionService:
+def _sessions(settings: Settings, outside: Outside, checkpoints: Checkpoints, observed: Observing) -> SessionService:
     return SessionService(
         sessions=outside.sessions,
         families=outside.families,
         tokens=RefreshTokenFormat(outside.derived(secret_keys.REFRESH_TOKENS)),
         checkpoints=checkpoints,
+        watch=observed.refresh_watch,
         events=outside.trail,
         lifetime=settings.refresh_token_ttl,
         now=now,

@@ -17,6 +17,7 @@ GROUPS = {
     "users": "Users.",
     "clients": "Clients.",
     "sessions": "Sessions.",
+    "audit": "The audit trail.",
     "doctor": "What is configured, what answers, what is unsafe.",
 }
 

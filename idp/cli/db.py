@@ -44,7 +44,7 @@ def migrate(form: str) -> None:
     Example:
       idp db migrate
     """
-    applied = _on_database(bring_up)
+    applied = _on_database(lambda urls: bring_up(urls, settings().audit_retention))
     if form == "json":
         show_record({"applied": applied}, form)
         return

@@ -83,7 +83,7 @@ def with_services(work: Callable[[Services], Awaitable[Result]]) -> Result:
         from idp.bootstrap import running
 
         await _ensure_tables(chosen, urls)
-        async with running(chosen, urls) as services:
+        async with running(chosen, urls, delivers=False) as services:
             return await work(services)
 
     with stores(chosen) as urls, refusals():
@@ -103,7 +103,7 @@ async def _ensure_tables(chosen: Settings, urls: StoreUrls) -> None:
     steps = await migration.status(urls.database)
     lacking = [step.name for step in steps if not step.applied]
     if lacking and chosen.database_url is None and len(lacking) == len(steps):
-        await migrate(urls)
+        await migrate(urls, chosen.audit_retention)
     elif lacking:
         raise Stopped(f"the database lacks {', '.join(lacking)}: run `idp db migrate`")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 
 from idp.bootstrap import Services, secrets_of
 from idp.database import migration
@@ -28,8 +29,9 @@ class Prepared:
     demo_secret: str | None
 
 
-async def migrate(urls: StoreUrls) -> list[str]:
-    return await migration.migrate(urls.migration, credentials(urls.database)["user"])
+async def migrate(urls: StoreUrls, audit_retention: timedelta | None = None) -> list[str]:
+    """The steps applied now. *audit_retention*: how long the trail is kept from now on; None leaves that as it is."""
+    return await migration.migrate(urls.migration, credentials(urls.database)["user"], audit_retention)
 
 
 async def missing_steps(urls: StoreUrls) -> list[str]:

@@ -27,6 +27,7 @@ from idp.cli.preparation import Prepared, migrate, missing_steps, prepare, welco
 from idp.cli.workers import Workers
 from idp.gateways import log_lines
 from idp.gateways.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
+from idp.gateways.metrics_folder import MetricsFolder, metrics_folder
 from idp.settings import Settings
 
 log = structlog.get_logger("idp.serve")
@@ -58,7 +59,8 @@ def command(host: str | None, port: int | None, workers: int | None, server: str
         urls = with_urls(chosen, embedded.start() if embedded else None)
         prepared = _prepare(chosen, urls)
         click.echo(welcome(chosen, prepared), err=not sys.stdout.isatty())
-        _serve(_server(server, chosen, urls, listener), embedded)
+        with metrics_folder(chosen.data_dir) as metrics:
+            _serve(_server(server, chosen, urls, listener), embedded, metrics)
     except (EmbeddedBusy, EmbeddedFailed) as fault:
         raise Stopped(str(fault)) from None
     finally:
@@ -121,10 +123,10 @@ def _bound(host: str, port: int) -> socket.socket:
 def _prepare(chosen: Settings, urls: StoreUrls) -> Prepared:
     async def whole() -> Prepared:
         if embeds(chosen) or chosen.env == "development":
-            await migrate(urls)
+            await migrate(urls, chosen.audit_retention)
         elif lacking := await missing_steps(urls):
             raise Stopped(f"the database lacks {', '.join(lacking)}: run `idp db migrate` first")
-        async with running(chosen, urls) as services:
+        async with running(chosen, urls, delivers=False) as services:
             return await _prepared(services)
 
     async def _prepared(services: Services) -> Prepared:
@@ -140,7 +142,7 @@ def _server(name: str, chosen: Settings, urls: StoreUrls, listener: socket.socke
     return Workers(chosen, urls, listener, pretty=pretty(chosen))
 
 
-def _serve(workers: Workers | GranianServer, embedded: EmbeddedStores | None) -> None:
+def _serve(workers: Workers | GranianServer, embedded: EmbeddedStores | None, metrics: MetricsFolder) -> None:
     stopping = _Signals()
     workers.start()
     while not stopping.asked:
@@ -149,6 +151,7 @@ def _serve(workers: Workers | GranianServer, embedded: EmbeddedStores | None) ->
             _revive(embedded)
         for pid in workers.restart_dead():
             log.error("worker_restarted", pid=pid)
+            metrics.forget_dead()
     workers.stop()
 
 

@@ -11,10 +11,13 @@ import click
 
 from idp.cli.environment import with_services
 from idp.cli.output import TEXT, formatted, instant, show_record, show_records
+from idp.domain.user_records import UserFilter
 from idp.domain.users import Role, User
 
 if TYPE_CHECKING:
     from idp.bootstrap import Services
+    from idp.domain.pages import Page
+    from idp.domain.user_records import UserRecord
 
 COLUMNS = ("id", "email", "name", "roles", "status", "created_at")
 ROLE = click.Choice([role.value for role in Role], case_sensitive=False)
@@ -78,12 +81,12 @@ def list_users(search: str | None, limit: int, form: str) -> None:
       idp users list --search example.com --limit 20
     """
 
-    async def work(services: Services) -> list[User]:
-        return await services.users.page(search=search, limit=limit + 1)
+    async def work(services: Services) -> Page[UserRecord]:
+        return await services.user_administration.page(UserFilter(search=search), limit)
 
-    found = with_services(work)
-    show_records([_record(user) for user in found[:limit]], form, COLUMNS)
-    if len(found) > limit:
+    page = with_services(work)
+    show_records([_record(record.user) for record in page.items], form, COLUMNS)
+    if page.following:
         click.echo(f"There are more than {limit}: narrow the search or raise --limit.", err=True)
 
 
@@ -137,6 +140,24 @@ def enable(who: str, form: str) -> None:
 
     async def work(services: Services) -> User:
         return await services.user_administration.enable(who)
+
+    show_record(_record(with_services(work)), form)
+
+
+@command.command("unlock")
+@WHO
+@formatted
+def unlock(who: str, form: str) -> None:
+    """
+    Let a user sign in who is locked out after too many wrong passwords, from every device.
+
+    \b
+    Example:
+      idp users unlock ada@example.com
+    """
+
+    async def work(services: Services) -> User:
+        return await services.user_administration.unlock(who)
 
     show_record(_record(with_services(work)), form)
 

@@ -15,7 +15,7 @@ from quart import g
 
 from idp.controllers.exchange import current
 from idp.domain.errors import Forbidden, InvalidToken
-from idp.domain.events import AccessDenied, Events, origin
+from idp.domain.events import AccessDenied, Events, StaleRoleUsed, origin
 from idp.domain.limits import Category
 from idp.domain.sessions import SessionState
 from idp.domain.users import Role
@@ -76,8 +76,10 @@ class Guard:
 
     async def _deny(self, state: SessionState) -> None:
         exchange = current()
+        stale = Role.ADMIN in self._access_tokens.claimed_roles(bearer_token())
+        kind = StaleRoleUsed if stale else AccessDenied
         await self._events.record(
-            AccessDenied(
+            kind(
                 user_id=state.session.user_id,
                 client_id=state.session.client_id,
                 session_id=state.session.id,

@@ -26,6 +26,11 @@ from idp.domain.errors import (
 
 Headers = list[tuple[bytes, bytes]]
 
+# What a page of another origin may read beyond the body, where it may read that (Fetch, CORS).
+EXPOSED_HEADERS = (
+    b"device-token, etag, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, x-request-id"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:

@@ -26,7 +26,7 @@ SCOPE_KEY = "idp.exchange"
 class Exchange:
     """
     *json* is the decoded body of a JSON endpoint, None when there was no body; *form* the fields of a form endpoint in
-    their order. *address* is the caller's, through trusted proxies.
+    their order. *address* is the caller's, through trusted proxies. *route* is the pattern that the path matched.
     """
 
     request_id: str
@@ -37,6 +37,7 @@ class Exchange:
     headers: dict[bytes, list[bytes]] = field(default_factory=dict)
     json: Any = None
     form: list[tuple[str, str]] = field(default_factory=list)
+    route: str = "other"
 
     def header(self, name: bytes) -> str | None:
         """The header's value in Latin-1; of several the first, and who must not see several asks `headers`."""

@@ -31,8 +31,8 @@ View = Callable[..., Awaitable[Response]]
 class Operation:
     """
     *takes*: the JSON body. *query*: the parameters. *reads*, *headers*: names of headers beyond the usual, asked for and
-    answered. *also*: bodies of other statuses that are no refusals. *refuses*: beyond what its access policy, its limit and
-    its body refuse.
+    answered. *also*: bodies of other statuses that are no refusals. *streams*: the media type of an export. *refuses*: beyond
+    what its access policy, its limit and its body refuse.
     """
 
     summary: str
@@ -45,6 +45,7 @@ class Operation:
     reads: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     also: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+    streams: str | None = None
 
 
 def operation(
@@ -59,6 +60,7 @@ def operation(
     reads: tuple[str, ...] = (),
     headers: tuple[str, ...] = (),
     also: Mapping[int, type[BaseModel]] | None = None,
+    streams: str | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], View]:
     """*status* of the answer that is no refusal: 200, or 204 where nothing is given, unless said otherwise."""
     declared = Operation(
@@ -72,6 +74,7 @@ def operation(
         reads=reads,
         headers=headers,
         also=also or {},
+        streams=streams,
     )
 
     def declare(view: Callable[..., Awaitable[Any]]) -> View:

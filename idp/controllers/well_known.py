@@ -104,6 +104,8 @@ class WellKnown:
     `NotFound` for anything else. *max_age* must not exceed the time for which a new key is published before it signs.
     """
 
+    access = "public"
+
     def __init__(self, *, keys: SigningKeys, documents: Mapping[str, Mapping[str, object]], max_age: timedelta) -> None:
         self._keys = keys
         self._max_age = max_age

@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
@@ -36,9 +37,14 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON users, clients, sessions, mails, mail_to
 REVOKE ALL ON ALL TABLES IN SCHEMA audit FROM {role};
 GRANT SELECT ON ALL TABLES IN SCHEMA audit TO {role};
 GRANT INSERT ON audit.events TO {role};
-GRANT EXECUTE ON FUNCTION audit.prune() TO {role};
+GRANT EXECUTE ON FUNCTION audit.prune(), audit.canonical(audit.events) TO {role};
 REVOKE ALL ON tortoise_migrations FROM {role};
 GRANT SELECT ON tortoise_migrations TO {role};
+"""
+
+RETENTION = """
+INSERT INTO audit.policy (id, retention_seconds) VALUES (1, $1)
+ON CONFLICT (id) DO UPDATE SET retention_seconds = excluded.retention_seconds
 """
 
 
@@ -65,14 +71,19 @@ def known_steps() -> list[str]:
     return sorted(module.name for module in iter_modules(folders) if not module.name.startswith("_"))
 
 
-async def migrate(owner_url: str, runtime_role: str | None) -> list[str]:
-    """Brings the database to the newest step and grants *runtime_role* its rights. The names of the steps applied now."""
+async def migrate(owner_url: str, runtime_role: str | None, retention: timedelta | None = None) -> list[str]:
+    """
+    Brings the database to the newest step, grants *runtime_role* its rights and sets how long audit events are kept, which
+    that role cannot. None leaves that as it is. The names of the steps applied now.
+    """
     async with _locked(owner_url) as (executor, connection):
         before = await _applied(connection)
         await executor.migrate()
         if runtime_role is not None and runtime_role != await connection.fetchval("SELECT session_user"):
             quoted = await connection.fetchval("SELECT quote_ident($1)", runtime_role)
             await connection.execute(GRANTS.format(role=quoted))
+        if retention is not None:
+            await connection.execute(RETENTION, int(retention.total_seconds()))
         return [step for step in await _applied(connection) if step not in before]
 
 

@@ -8,8 +8,9 @@ pool it would cost three times the CPU.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -113,8 +114,12 @@ def tortoise_config(url: str, pool: int) -> dict[str, Any]:
 class Postgres:
     """One process' use of one database: Tortoise's pool of up to *pool* − 1 connections and one for the hot read."""
 
-    def __init__(self, url: str, pool: int) -> None:
+    def __init__(
+        self, url: str, pool: int, *, on_use: Callable[[float, bool], None] = lambda _seconds, _failed: None
+    ) -> None:
+        """*on_use* is told how long each use took, in seconds, and whether it failed."""
         self._url = url
+        self._on_use = on_use
         self._pool = max(1, pool - 1)
         self._reader: asyncpg.Connection | None = None
 
@@ -130,8 +135,9 @@ class Postgres:
     @asynccontextmanager
     async def connection(self, deadline: float = DEADLINE) -> AsyncIterator[asyncpg.Connection]:
         """A connection of the pool, inside `answering`."""
-        async with answering(deadline), connections.get("default").acquire_connection() as connection:
-            yield connection
+        with self._observed():
+            async with answering(deadline), connections.get("default").acquire_connection() as connection:
+                yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
@@ -144,6 +150,28 @@ class Postgres:
 
         Repeated once on a new connection when the old one had died meanwhile, as after a restart of the server.
         """
+        with self._observed():
+            return await self._read(query, *arguments)
+
+    def pool_state(self) -> dict[str, int]:
+        """`size`, `idle` and `max` connections; empty before the first use."""
+        pool = getattr(connections.get("default"), "_pool", None)
+        if pool is None:
+            return {}
+        return {"size": pool.get_size(), "idle": pool.get_idle_size(), "max": pool.get_max_size()}
+
+    @contextmanager
+    def _observed(self) -> Iterator[None]:
+        started, failed = time.perf_counter(), False
+        try:
+            yield
+        except StoreUnavailable:
+            failed = True
+            raise
+        finally:
+            self._on_use(time.perf_counter() - started, failed)
+
+    async def _read(self, query: str, *arguments: Any) -> Sequence[asyncpg.Record]:
         async with answering():
             for attempt in (1, 2):
                 reader = await self._connected()

@@ -5,17 +5,18 @@ Standalone, Sentinel and Cluster are told apart by the scheme of the URL:
 
     redis://  rediss://  unix://          one server
     redis+sentinel://h1:26379,h2/service  the master that the sentinels name
-    redis+cluster://h1:6379,h2            a cluster; every script has one key, so nothing crosses a slot
+    redis+cluster://h1:6379,h2            a cluster; the keys of a call share a slot
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -36,6 +37,8 @@ CONNECT_TIMEOUT = 0.25
 ANSWER_TIMEOUT = 2.0
 CONNECTIONS = 16
 
+Answer = TypeVar("Answer")
+
 # redis-py lets an AttributeError of a connection that was closed under it escape, and its cluster's error is no RedisError.
 FAULTS = (RedisError, RedisClusterException, OSError, AttributeError, asyncio.TimeoutError, asyncio.IncompleteReadError)
 
@@ -43,30 +46,41 @@ FAULTS = (RedisError, RedisClusterException, OSError, AttributeError, asyncio.Ti
 @dataclass(frozen=True, slots=True)
 class Call:
     script: Script
-    key: bytes
+    keys: tuple[bytes, ...]
     arguments: tuple[bytes | str | int, ...]
 
 
 class RedisStore:
     """Runs scripts. One server: calls that come together share a round trip; a cluster: each goes to its node."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, on_call: Callable[[float, bool], None] = lambda _seconds, _failed: None) -> None:
+        """*on_call* is told how long each round trip took, in seconds, and whether it failed."""
+        self._on_call = on_call
         self._client = client_for(url)
         self._clustered = isinstance(self._client, RedisCluster)
-        self._batches: Batches[Call, Any] = Batches(self._together)
+        self._batches: Batches[Call, Any] = Batches(lambda calls: self._observed(self._together(calls)))
         self._held: Any = None
         self._releasing: set[asyncio.Future[None]] = set()
 
-    async def run(self, script: Script, key: bytes, *arguments: bytes | str | int) -> Any:
+    async def run(self, script: Script, keys: tuple[bytes, ...], *arguments: bytes | str | int) -> Any:
         """
-        The script's answer. Raises `StoreUnavailable` when there is none, or none is known.
+        The script's answer. Raises `StoreUnavailable` when there is none, or none is known. *keys* share a hash tag.
 
         The call may be sent twice (a connection that broke, a server that has not seen the script): scripts are idempotent.
         """
-        call = Call(script, key, arguments)
+        call = Call(script, keys, arguments)
         if self._clustered:
-            return await self._alone(call)
+            return await self._observed(self._alone(call))
         return await self._batches.ask(call)
+
+    async def _observed(self, round_trip: Awaitable[Answer]) -> Answer:
+        started, failed = time.perf_counter(), True
+        try:
+            answer = await round_trip
+            failed = False
+            return answer
+        finally:
+            self._on_call(time.perf_counter() - started, failed)
 
     async def ping(self) -> None:
         try:
@@ -142,9 +156,9 @@ class RedisStore:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
                 try:
-                    return await self._client.evalsha(call.script.sha1, 1, call.key, *call.arguments)
+                    return await self._client.evalsha(call.script.sha1, len(call.keys), *call.keys, *call.arguments)
                 except NoScriptError:
-                    return await self._client.eval(call.script.source, 1, call.key, *call.arguments)
+                    return await self._client.eval(call.script.source, len(call.keys), *call.keys, *call.arguments)
         except FAULTS as fault:
             raise unavailable(fault) from fault
 
@@ -163,11 +177,11 @@ def _packed(command: tuple[Any, ...]) -> bytes:
 
 
 def _evalsha(call: Call) -> tuple[Any, ...]:
-    return ("EVALSHA", call.script.sha1, 1, call.key, *call.arguments)
+    return ("EVALSHA", call.script.sha1, len(call.keys), *call.keys, *call.arguments)
 
 
 def _eval(call: Call) -> tuple[Any, ...]:
-    return ("EVAL", call.script.source, 1, call.key, *call.arguments)
+    return ("EVAL", call.script.source, len(call.keys), *call.keys, *call.arguments)
 
 
 def unavailable(fault: BaseException) -> StoreUnavailable:

@@ -17,10 +17,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from idp.domain.events import Value
+from idp.domain.pages import Page, Place
+
 CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
-SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749, section 3.3
-# A host in its ASCII form, in lower case; no wildcard.
-ORIGIN_LETTERS = re.compile(r"[a-z0-9:/.\[\]_-]+")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 GRANT_TYPES = ("password", "refresh_token", "client_credentials", "authorization_code")
 SECRET_OVERLAP = timedelta(hours=24)
@@ -52,6 +52,7 @@ class Client:
     resources: tuple[str, ...] = ()
     enabled: bool = True
     created_at: datetime | None = None
+    updated_at: datetime | None = None
 
     @property
     def public(self) -> bool:
@@ -98,48 +99,6 @@ def with_new_secret(
     return (ClientSecret(digest_of_secret(secret)), *(leaving if overlap else []))
 
 
-def client_faults(client: Client) -> list[tuple[str, str]]:
-    """What is wrong with this registration, as (field, what to change) pairs; empty when it may be stored."""
-    faults: list[tuple[str, str]] = []
-    if not CLIENT_ID.fullmatch(client.client_id):
-        faults.append(("client_id", "1 to 64 letters, digits, dots, dashes, underscores or tildes"))
-    if client.client_id == REST_CLIENT.client_id:
-        faults.append(("client_id", f"{REST_CLIENT.client_id} is built in"))
-    if not 1 <= len(client.name) <= 100 or not client.name.isprintable():
-        faults.append(("name", "1 to 100 printable characters"))
-    if client.auth_method not in (None, "none", *SECRET_METHODS):
-        faults.append(("auth_method", f"one of none, {', '.join(SECRET_METHODS)}"))
-    faults += [
-        ("grant_types", f"unknown grant type {grant}") for grant in client.grant_types if grant not in GRANT_TYPES
-    ]
-    if client.public and "client_credentials" in client.grant_types:
-        faults.append(("grant_types", "a public client cannot use client_credentials"))
-    faults += [("scope", f"not a scope: {scope}") for scope in client.scopes if not SCOPE_TOKEN.fullmatch(scope)]
-    faults += [
-        ("origins", f"{origin}: give scheme://host[:port] only") for origin in client.origins if not is_origin(origin)
-    ]
-    faults += [("redirect_uris", f"{uri}: {why}") for uri in client.redirect_uris if (why := redirect_uri_fault(uri))]
-    faults += [
-        ("resources", f"{uri}: give an absolute URI without fragment")
-        for uri in client.resources
-        if not is_resource(uri)
-    ]
-    return faults
-
-
-def is_origin(text: str) -> bool:
-    """scheme://host[:port], as a browser sends it (RFC 6454, section 6.2)."""
-    if not ORIGIN_LETTERS.fullmatch(text):
-        return False
-    try:
-        parts = urlsplit(text)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return False
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return parts.scheme in ("http", "https") and bool(host) and text == f"{parts.scheme}://{host}{port}"
-
-
 def is_resource(text: str) -> bool:
     """An absolute URI without fragment (RFC 8707, section 2)."""
     try:
@@ -155,28 +114,31 @@ def is_resource(text: str) -> bool:
     )
 
 
-def redirect_uri_fault(uri: str) -> str | None:
-    """Why *uri* cannot be registered (RFC 9700, section 2.1; RFC 8252, section 7), or None."""
-    try:
-        parts = urlsplit(uri)
-        host = parts.hostname or ""
-    except ValueError:
-        return "not a URI"
-    if not uri.isascii() or not uri.isprintable() or set(uri) & set(' "<>\\^`{|}*#'):
-        return "no spaces, wildcards, fragments or special characters"
-    if parts.username is not None:
-        return "no user information"
-    if parts.scheme == "https" and host:
-        return None
-    if parts.scheme == "http":
-        return None if host in ("127.0.0.1", "::1", "localhost") else "http is for loopback addresses only"
-    # RFC 8252, section 7.1: a private-use scheme is a reversed domain name, which keeps out javascript: and data:.
-    return None if "." in parts.scheme else "use https, loopback http or a private-use scheme with a dot"
+def members_of(client: Client) -> dict[str, Value]:
+    """What an administrator may change of a client, as events tell it."""
+    return {
+        "name": client.name,
+        "tokenEndpointAuthMethod": client.auth_method,
+        "grantTypes": list(client.grant_types),
+        "redirectUris": list(client.redirect_uris),
+        "scope": client.scope,
+        "origins": list(client.origins),
+        "resources": list(client.resources),
+        "enabled": client.enabled,
+    }
+
+
+def version_of(client: Client) -> str:
+    """The same as long as `members_of` says the same."""
+    return hashlib.sha256(repr([client.client_id, *members_of(client).values()]).encode()).hexdigest()[:24]
 
 
 class Clients(Protocol):
     async def find(self, client_id: str) -> Client | None:
         """A disabled client too; may be up to one second old."""
+
+    async def present(self, client_id: str) -> Client | None:
+        """As it is stored now."""
 
     async def add(self, client: Client) -> bool:
         """False when the id is taken."""
@@ -195,6 +157,9 @@ class Clients(Protocol):
         """With its sessions revoked. False when there is no such client."""
 
     async def all(self) -> list[Client]: ...
+
+    async def page(self, search: str | None, limit: int, after: Place | None = None) -> Page[Client]:
+        """Newest first, the built-in one last; *search* is part of the id or the name, in any case."""
 
     async def origins(self) -> frozenset[str]:
         """Every origin that an enabled client lists. The last known set while the store is down."""

@@ -8,7 +8,7 @@ Never limited: discovery, JWKS, health, and an authenticated client, unless a li
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -86,6 +86,18 @@ class Taken:
 taken: contextvars.ContextVar[Taken] = contextvars.ContextVar("taken", default=Taken())  # noqa: B039 - replaced per request
 
 
+# Told of each decision: its category, whether the call was allowed, and whether this process decided for itself.
+OnDecision = Callable[[Category, bool, bool], None]
+
+
+def unobserved(_: Category, __: bool, ___: bool) -> None:
+    pass
+
+
 class Limits(Protocol):
     async def take(self, category: Category, subject: str) -> Decision | None:
-        """Counts one call of *subject* and decides; None when the category is off. A call refused is not counted."""
+        """
+        Counts one call of *subject* and decides; None when the category is off. A call refused is not counted.
+
+        Always decides: while the store is down each process counts for itself, and allows its share.
+        """

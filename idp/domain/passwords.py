@@ -7,6 +7,7 @@ typing the same characters are the same password, and an unknown user costs as m
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 from unicodedata import normalize
@@ -48,6 +49,21 @@ class Passwords(Protocol):
 def normalised(password: str) -> str:
     """NFC, so that one keyboard's "é" is another's (NIST SP 800-63B-4, section 3.1.1.2); a far too long text stays."""
     return normalize("NFC", password) if len(password) <= MOST_CODE_POINTS else password
+
+
+# Of the names and the address of a user: shorter ones stand in good passwords by chance.
+SHORTEST_KNOWN_WORD = 4
+FEWEST_OWN_CHARACTERS = 6
+
+
+def made_of(password: str, known: Iterable[str]) -> bool:
+    """Whether little is left of *password* without the words that are known of its user, in any case of letters."""
+    left = normalised(password).casefold()
+    words = {normalised(word).casefold() for word in known if len(word) >= SHORTEST_KNOWN_WORD}
+    parts = [word for word in words if word in left]
+    for word in sorted(parts, key=len, reverse=True):
+        left = left.replace(word, "")
+    return bool(parts) and len(left) < FEWEST_OWN_CHARACTERS
 
 
 def password_faults(password: str) -> list[str]:

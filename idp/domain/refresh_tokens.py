@@ -32,6 +32,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from idp.domain.limits import Decision
+
 PREFIX = "idp_rt_"
 _BODY = struct.Struct(">BB16sIQ16s")
 _VERSION = 1
@@ -103,33 +105,47 @@ class Outcome(StrEnum):
     CLIENT = "CLIENT"
     REUSE = "REUSE"
     FORK = "FORK"
+    LIMITED = "LIMITED"
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """*successor* is set for the outcomes that name one; *reason* is why a REVOKED family had been revoked."""
+    """
+    *successor* is set for the outcomes that name one; *reason* is why a REVOKED family had been revoked; *decision* is that of
+    the limit on the user's refreshes, where there is one and it was asked.
+    """
 
     outcome: Outcome
     successor: RefreshToken | None = None
     reason: str | None = None
+    decision: Decision | None = None
 
 
 class Families(Protocol):
     """The fast half of a family: its watermark. Forgetting it loses no session and revives none: `Sessions` has the record."""
 
-    async def start(self, family_id: UUID, client_id: str, nonce: bytes, expires_at: datetime) -> RefreshToken:
+    async def start(
+        self, family_id: UUID, user_id: UUID, client_id: str, nonce: bytes, expires_at: datetime
+    ) -> RefreshToken:
         """The first token. Asked again with the same nonce it answers the same."""
 
     async def rotate(
-        self, presented: RefreshToken, client_id: str, nonce: bytes, *, rebuild_until: datetime | None = None
+        self,
+        presented: RefreshToken,
+        user_id: UUID,
+        client_id: str,
+        nonce: bytes,
+        *,
+        rebuild_until: datetime | None = None,
     ) -> Rotation:
         """
         Retire *presented* and name its successor, in one step that no other call can enter.
 
         *nonce* is the proposal for the successor: asked again with the same one (a lost answer) the same successor is named.
         An unknown family is MISSING, unless *rebuild_until* (its expiry, from the live record) allows to remember it again.
+        One refresh too many of that user is LIMITED: nothing was retired, the same token may be presented again later.
         Raises `StoreUnavailable` when the outcome is unknown: the caller must not tell the client that the token is dead.
         """
 
-    async def end(self, family_id: UUID, reason: str, expires_at: datetime) -> None:
+    async def end(self, family_id: UUID, user_id: UUID, reason: str, expires_at: datetime) -> None:
         """Leave a tombstone until *expires_at*, also for a family that the store does not know."""

@@ -25,6 +25,10 @@ class RevokedReason(StrEnum):
     ADMIN = "admin"
     USER_DISABLED = "user_disabled"
     CLIENT_REMOVED = "client_removed"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    ENDED_BY_USER = "ended_by_user"
+    USER_DELETED = "user_deleted"
 
     @property
     def theft(self) -> bool:
@@ -33,7 +37,12 @@ class RevokedReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """*id* is the `sid` of tokens and lists; *family_id* stands in refresh tokens only, and is shown to nobody."""
+    """
+    *id* is the `sid` of tokens and lists; *family_id* stands in refresh tokens only, and is shown to nobody.
+
+    *address* and *user_agent* are those of the sign-in, *last_address* that of the last use. A refresh reads none of the
+    three, and has None for them.
+    """
 
     id: UUID
     family_id: UUID
@@ -48,6 +57,18 @@ class Session:
     gen_floor: int = 0
     revoked_at: datetime | None = None
     revoked_reason: str | None = None
+    last_used_at: datetime | None = None
+    address: str | None = None
+    user_agent: str | None = None
+    last_address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """When and from where a session was last used."""
+
+    at: datetime
+    address: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +114,9 @@ class Sessions(Protocol):
 
     async def raise_floors(self, floors: Mapping[UUID, int]) -> None:
         """Checkpoint: for each family a generation that is known to be used. A floor never falls."""
+
+    async def note_uses(self, uses: Mapping[UUID, Use]) -> None:
+        """For each session the last use that is known of. None of them moves back."""
 
     async def purge(self, before: datetime, most: int) -> int:
         """Deletes up to *most* sessions that expired before that instant; how many were deleted."""

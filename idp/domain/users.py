@@ -8,7 +8,6 @@ to anybody else (OpenID Connect Core, section 5.7).
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,11 +47,14 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUser:
+    """*password_hash* None: nobody can sign in before a password was set through a mail."""
+
     email: str
     name: str
-    password_hash: str
+    password_hash: str | None
     roles: tuple[Role, ...] = (Role.USER,)
     email_verified: bool = False
+    status: UserStatus = UserStatus.ACTIVE
 
 
 # Longer than any address (RFC 5321, section 4.5.3.1, allows 254), whatever spelling it comes in.
@@ -100,14 +102,3 @@ class Users(Protocol):
 
     async def replace_password_hash(self, user_id: UUID, old: str, new: str) -> bool:
         """Only if *old* is still the stored one: a rehash never undoes a change of password."""
-
-    async def disable(self, user_id: UUID) -> User | None:
-        """Status disabled, epoch raised and every session revoked, in one step. Raises `Conflict` for the last administrator."""
-
-    async def enable(self, user_id: UUID) -> User | None: ...
-
-    async def set_roles(self, user_id: UUID, roles: Sequence[Role]) -> User | None:
-        """Raises `Conflict` when no active administrator would be left: of two that demote each other at once, one stays."""
-
-    async def page(self, *, search: str | None = None, limit: int = 100, after: UUID | None = None) -> list[User]:
-        """By id, so that a page is continued with the last id of the one before; *search* is part of address or name."""

@@ -3,8 +3,9 @@ Which pages may read which answers (Fetch, CORS). A table of path prefixes; what
 
     /oauth2/token   the origins that clients register; the endpoint itself narrows the answer to its own client
     /auth/          the configured origins, with credentials
+    /admin/         the configured origins; what it takes is a bearer token, never a cookie
 
-Discovery and JWKS answer `*` themselves. Authorization, login and administration pages are in no table, on purpose.
+Discovery and JWKS answer `*` themselves. Authorization and login pages are in no table, on purpose.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from idp.controllers.answers import Headers
+from idp.controllers.answers import EXPOSED_HEADERS, Headers
 
 PREFLIGHT_SECONDS = b"600"
-ALLOWED_HEADERS = b"authorization, content-type, x-request-id"
-EXPOSED_HEADERS = b"ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after, x-request-id"
+ALLOWED_HEADERS = b"authorization, content-type, device-token, if-match, x-request-id"
 VARY = (b"vary", b"Origin")
 
 
@@ -39,6 +39,7 @@ class Cors:
         self._policies = (
             Policy("/oauth2/token", b"POST", token_origins, credentials=False, answers=False),
             Policy("/auth/", b"GET, POST, PATCH, DELETE", configured, credentials=True, answers=True),
+            Policy("/admin/", b"GET, POST, PUT, DELETE", configured, credentials=False, answers=True),
         )
 
     async def preflight(self, path: str, origin: str) -> Headers | None:

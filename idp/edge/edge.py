@@ -14,7 +14,7 @@ import structlog
 
 from idp.controllers.answers import Headers, HttpAnswer, InternalError, refusal_answer
 from idp.controllers.exchange import SCOPE_KEY, Exchange, Receive, Scope, Send
-from idp.domain.errors import Malformed, NotFound, Refusal, Unavailable
+from idp.domain.errors import Malformed, MethodNotAllowed, NotFound, Refusal, Unavailable
 from idp.domain.events import Origin, origin
 from idp.domain.limits import Taken, taken
 from idp.edge.addresses import Addresses
@@ -37,10 +37,22 @@ class _Answered:
 
 
 class Edge:
-    """*log_request* is called with method, path, status, seconds, address and request_id once a request is over."""
+    """
+    *log_request* is called with method, path, status, seconds, address and request_id once a request is over, *count* with
+    its method, route, status and seconds.
+    """
 
-    def __init__(self, inside: Any, *, addresses: Addresses, cors: Cors, log_request: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        inside: Any,
+        *,
+        addresses: Addresses,
+        cors: Cors,
+        log_request: Callable[..., None],
+        count: Callable[[str, str, int, float], None],
+    ) -> None:
         self._log_request = log_request
+        self._count = count
         self._inside = inside
         self._addresses = addresses
         self._cors = cors
@@ -51,7 +63,8 @@ class Edge:
             return
         started = time.perf_counter()
         exchange = self._exchange(scope)
-        origin.set(Origin(address=exchange.address, request_id=exchange.request_id))
+        agent = exchange.header(b"user-agent")
+        origin.set(Origin(address=exchange.address, request_id=exchange.request_id, user_agent=agent))
         taken.set(Taken())
         scope[SCOPE_KEY] = exchange
         answered = _Answered()
@@ -61,11 +74,13 @@ class Edge:
         except Disconnected:
             answered.status = 499
         finally:
+            seconds = time.perf_counter() - started
+            self._count(exchange.method, exchange.route, answered.status, seconds)
             self._log_request(
                 method=exchange.method,
                 path=exchange.path,
                 status=answered.status,
-                seconds=time.perf_counter() - started,
+                seconds=seconds,
                 address=exchange.address,
                 request_id=exchange.request_id,
             )
@@ -162,6 +177,8 @@ def _check(scope: Scope, exchange: Exchange) -> None:
     if scope.get("scheme", "http") == "http" and not scope.get("http_version", "1.1").startswith("1"):
         # By an upgrade in clear text a request would pass a proxy whose rules speak HTTP/1.1.
         raise Malformed("This server speaks HTTP/1.1 without TLS.")
+    if not exchange.method.isupper():
+        raise MethodNotAllowed  # methods are case-sensitive (RFC 9110, section 9.1), whatever the next reader makes of "get"
     if not exchange.path.startswith("/"):
         raise NotFound
     if exchange.headers.keys() >= AMBIGUOUS:

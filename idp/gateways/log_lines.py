@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 import orjson
@@ -75,8 +76,13 @@ def masked(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[st
     return {name: _mask(name, value) for name, value in line.items()}
 
 
+@lru_cache(maxsize=1024)
+def _holds_secrets(name: str) -> bool:
+    return SECRET_NAMES.search(name) is not None
+
+
 def _mask(name: str, value: Any) -> Any:
-    if name != "event" and SECRET_NAMES.search(name) and value is not None:
+    if name != "event" and value is not None and _holds_secrets(name):
         return MASK
     if isinstance(value, str):
         return SECRET_TEXTS.sub(MASK, value)

@@ -78,7 +78,8 @@ class BcryptPasswords:
 
     Imported `$2a$`, `$2b$` and `$2y$` hashes of 4 to 16 rounds verify as they are: against the bytes of the password
     without normalisation, and against its first 72 bytes only, because that is all that went into them. They are
-    always outdated. *threads* run bcrypt; a caller waits *deadline* at most. *clock* counts seconds.
+    always outdated. *threads* run bcrypt; a caller waits *deadline* at most. *clock* counts seconds. *on_hash* is told
+    how many a hash took, in its thread; *on_refused*, that one was not made since too many waited.
     """
 
     def __init__(
@@ -87,20 +88,35 @@ class BcryptPasswords:
         threads: int,
         deadline: timedelta = timedelta(seconds=3),
         clock: Callable[[], float] = time.monotonic,
+        on_hash: Callable[[float], None] = lambda _: None,
+        on_refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._rounds = rounds
         self._unknown_salt = _new_salt()
-        self._pool = _Pool(threads, deadline.total_seconds(), 2**rounds * SECONDS_PER_ITERATION, clock)
+        self._on_refused = on_refused
+        self._pool = _Pool(threads, deadline.total_seconds(), 2**rounds * SECONDS_PER_ITERATION, clock, on_hash)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a thread."""
+        return self._pool.waiting
 
     async def hash(self, password: str) -> str:
-        return await self._pool.run(lambda: self._hash(password))
+        return await self._run(lambda: self._hash(password))
 
     async def verify(self, password: str, stored: str | None) -> Verdict:
-        return await self._pool.run(lambda: self._verify(password, stored))
+        return await self._run(lambda: self._verify(password, stored))
 
     def close(self) -> None:
         """Whoever still waits is refused; a hash that is running is finished in its thread."""
         self._pool.close()
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return await self._pool.run(work)
+        except PasswordsBusy:
+            self._on_refused()
+            raise
 
     def _hash(self, password: str) -> str:
         salt = _new_salt()
@@ -129,13 +145,24 @@ class BcryptPasswords:
 class _Pool:
     """Threads with a queue no longer than what they can do before the deadline."""
 
-    def __init__(self, threads: int, deadline: float, first_guess: float, clock: Callable[[], float]) -> None:
-        self._threads, self._deadline, self._clock = threads, deadline, clock
+    def __init__(
+        self,
+        threads: int,
+        deadline: float,
+        first_guess: float,
+        clock: Callable[[], float],
+        on_done: Callable[[float], None],
+    ) -> None:
+        self._threads, self._deadline, self._clock, self._on_done = threads, deadline, clock, on_done
         self._executor = ThreadPoolExecutor(threads, "bcrypt", initializer=_let_others_go_first)
         self._lock = threading.Lock()
         self._average = first_guess
         self._waiting = 0
         self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of *work*, which never starts if its caller is cancelled before. Raises `PasswordsBusy`."""
@@ -170,6 +197,7 @@ class _Pool:
         return result
 
     def _learn(self, duration: float) -> None:
+        self._on_done(duration)
         with self._lock:
             self._average += WEIGHT_OF_LATEST * (duration - self._average)
 

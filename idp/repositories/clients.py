@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -18,16 +18,18 @@ import orjson
 
 from idp.database.postgres import Postgres, answering
 from idp.database.tables import ClientRow
-from idp.domain.clients import CLIENT_ID, REST_CLIENT, Client, ClientSecret
+from idp.domain.clients import CLIENT_ID, REST_CLIENT, Client, ClientSecret, members_of
 from idp.domain.errors import StoreUnavailable
-from idp.domain.events import ClientChanged
+from idp.domain.events import HIDDEN, Changes, ClientChanged, changes_between
+from idp.domain.pages import Page, Place
 from idp.domain.sessions import RevokedReason
+from idp.repositories.conditions import Conditions
 from idp.repositories.events import AuditTrail
 
 MEMORY_SECONDS = 1.0
 MEMORY_SIZE = 1000
 
-COLUMNS = [field.name for field in fields(Client) if field.name != "created_at"]
+COLUMNS = [field.name for field in fields(Client) if field.name not in ("created_at", "updated_at")]
 PLACES = [f"${place}" for place in range(1, len(COLUMNS) + 1)]
 INSERT = f"""
 INSERT INTO clients ({", ".join(COLUMNS)}, created_at, updated_at) VALUES ({", ".join(PLACES)}, now(), now())
@@ -36,23 +38,41 @@ ON CONFLICT (client_id) DO NOTHING RETURNING client_id
 UPDATE = f"""
 UPDATE clients SET ({", ".join(COLUMNS)}, updated_at) = ROW ({", ".join(PLACES)}, now()) WHERE client_id = $1
 """  # noqa: S608
+END_SESSIONS = "UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE client_id = $1 AND revoked_at IS NULL"
+
+# strpos finds the text as it is: there is nothing to escape.
+SEARCH = "(strpos(lower(client_id), lower({}::text)) > 0 OR strpos(lower(name), lower({}::text)) > 0)"
+BEGIN = "(created_at, client_id) < ({}::timestamptz, {})"
+# Older than every client that was ever registered.
+BUILT_IN = Place(datetime.fromtimestamp(0, UTC), REST_CLIENT.client_id)
 
 
 class PostgresClients:
-    def __init__(self, postgres: Postgres, trail: AuditTrail) -> None:
+    def __init__(
+        self, postgres: Postgres, trail: AuditTrail, *, on_lookup: Callable[[bool], None] = lambda _remembered: None
+    ) -> None:
+        """*on_lookup* is told of each client that is looked for, and whether the memory had it."""
         self._postgres = postgres
         self._trail = trail
+        self._on_lookup = on_lookup
         self._memory: dict[str, tuple[float, Client]] = {}
         self._origins: tuple[float, frozenset[str]] = (0.0, frozenset())
 
     async def find(self, client_id: str) -> Client | None:
         if client_id == REST_CLIENT.client_id:
             return REST_CLIENT
-        if not CLIENT_ID.fullmatch(client_id):
-            return None  # none can have it; and a NUL in it would be an error of the database
         remembered = self._memory.get(client_id)
         if remembered and time.monotonic() < remembered[0]:
+            self._on_lookup(True)
             return remembered[1]
+        self._on_lookup(False)
+        return await self.present(client_id)
+
+    async def present(self, client_id: str) -> Client | None:
+        if client_id == REST_CLIENT.client_id:
+            return REST_CLIENT
+        if not CLIENT_ID.fullmatch(client_id):
+            return None  # none can have it; and a NUL in it would be an error of the database
         async with answering():
             row = await ClientRow.get_or_none(client_id=client_id)
         self._memory.pop(client_id, None)
@@ -65,7 +85,8 @@ class PostgresClients:
         return client
 
     async def add(self, client: Client) -> bool:
-        event = ClientChanged(client_id=client.client_id, change="created")
+        changes = changes_between({}, members_of(client))
+        event = ClientChanged(client_id=client.client_id, change="created", changes=changes)
         async with self._postgres.transaction() as connection:
             added = await connection.fetchval(INSERT, *_values(client))
             if added is not None:
@@ -86,31 +107,43 @@ class PostgresClients:
             new = change(old)
             await connection.execute(UPDATE, *_values(new))
             rotated = [secret.digest for secret in old.secrets] != [secret.digest for secret in new.secrets]
-            event = ClientChanged(client_id=client_id, change="secret_rotated" if rotated else "updated")
+            event = ClientChanged(
+                client_id=client_id,
+                change="secret_rotated" if rotated else "updated",
+                changes=_changes(old, new, rotated=rotated),
+            )
             await self._trail.write(connection, event)
         self._changed(event)
         return new
 
     async def remove(self, client_id: str) -> bool:
-        event = ClientChanged(client_id=client_id, change="deleted")
         async with self._postgres.transaction() as connection:
-            removed = await connection.fetchval(
-                "DELETE FROM clients WHERE client_id = $1 RETURNING client_id", client_id
-            )
-            await connection.execute(
-                "UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE client_id = $1 AND revoked_at IS NULL",
-                client_id,
-                RevokedReason.CLIENT_REMOVED,
-            )
-            if removed is not None:
-                await self._trail.write(connection, event)
-        if removed is not None:
-            self._changed(event)
-        return removed is not None
+            record = await connection.fetchrow("DELETE FROM clients WHERE client_id = $1 RETURNING *", client_id)
+            await connection.execute(END_SESSIONS, client_id, RevokedReason.CLIENT_REMOVED)
+            if record is None:
+                return False
+            changes = changes_between(members_of(_from_record(record)), {})
+            event = ClientChanged(client_id=client_id, change="deleted", changes=changes)
+            await self._trail.write(connection, event)
+        self._changed(event)
+        return True
 
     async def all(self) -> list[Client]:
         async with answering():
             return [_client(row) for row in await ClientRow.all().order_by("client_id")]
+
+    async def page(self, search: str | None, limit: int, after: Place | None = None) -> Page[Client]:
+        conditions = Conditions()
+        if search:
+            conditions.add(SEARCH, search, search)
+        if after is not None:
+            conditions.add(BEGIN, after.at, after.id)
+        query = f"SELECT * FROM clients {conditions.where()} ORDER BY created_at DESC, client_id DESC LIMIT {limit + 1}"  # noqa: S608
+        async with self._postgres.connection() as connection:
+            found = [_from_record(record) for record in await connection.fetch(query, *conditions.arguments)]
+        if (after is None or after.at != BUILT_IN.at) and _is_built_in(search):
+            found.append(REST_CLIENT)
+        return Page.of(found, limit, _place)
 
     async def origins(self) -> frozenset[str]:
         known_until, origins = self._origins
@@ -161,4 +194,19 @@ def _client(row: ClientRow) -> Client:
         resources=tuple(row.resources),
         enabled=row.enabled,
         created_at=row.created_at,
+        updated_at=row.updated_at,
     )
+
+
+def _changes(old: Client, new: Client, *, rotated: bool) -> Changes:
+    secret = {"clientSecret": (HIDDEN, HIDDEN)} if rotated else {}
+    return {**changes_between(members_of(old), members_of(new)), **secret}
+
+
+def _place(client: Client) -> Place:
+    return Place(client.created_at, client.client_id) if client.created_at else BUILT_IN
+
+
+def _is_built_in(search: str | None) -> bool:
+    wanted = (search or "").lower()
+    return any(wanted in text.lower() for text in (REST_CLIENT.client_id, REST_CLIENT.name))

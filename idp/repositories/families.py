@@ -1,18 +1,25 @@
 """
-Families of refresh tokens in Redis: `rt:{family}`, one hash of about 250 bytes that expires by itself.
+Families of refresh tokens in Redis: `rt:{user}family`, one hash of about 250 bytes that expires by itself.
 
-Its fields must stay below 64 bytes each: a longer one more than doubles the memory of every session.
+Its fields must stay below 64 bytes each: a longer one more than doubles the memory of every session. The user in the key
+puts the families of one user and the counter of that user's refreshes, `rf:{user}`, into one slot of a cluster, so that one
+script decides about both.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from idp.database import scripts
 from idp.database.redis import RedisStore
+from idp.domain.limits import Category, Decision, Limit, OnDecision, unobserved
 from idp.domain.refresh_tokens import Outcome, RefreshToken, Rotation
+from idp.repositories.limits import BUCKETS, seconds
 
 # A thief who refreshes in step with the victim, always within the grace, is caught at the rotation after these.
 REPLAYED_GENERATIONS = 3
@@ -20,26 +27,49 @@ REPLAYED_GENERATIONS = 3
 CLOCK_SKEW = timedelta(seconds=5)
 
 START = scripts.load("family_start")
-ROTATE = scripts.load("family_rotate")
+ROTATE = scripts.load("window", "family_rotate")
 END = scripts.load("family_end")
 
 
 class RedisFamilies:
-    def __init__(self, redis: RedisStore, *, grace: timedelta) -> None:
+    """*limit* is that on the refreshes of each user; *on_decision* is told of what it decides."""
+
+    def __init__(
+        self,
+        redis: RedisStore,
+        *,
+        grace: timedelta,
+        limit: Limit | None = None,
+        on_decision: OnDecision = unobserved,
+    ) -> None:
         self._redis = redis
         self._grace = _ms(grace)
         self._skew = _ms(CLOCK_SKEW)
+        self._limit = limit
+        self._limiting = (limit.count, _ms(limit.window), BUCKETS) if limit else ()
+        self._on_decision = on_decision
 
-    async def start(self, family_id: UUID, client_id: str, nonce: bytes, expires_at: datetime) -> RefreshToken:
-        answer = await self._redis.run(START, family_key(family_id), nonce, client_id, _epoch_ms(expires_at))
+    async def start(
+        self, family_id: UUID, user_id: UUID, client_id: str, nonce: bytes, expires_at: datetime
+    ) -> RefreshToken:
+        keys = (family_key(family_id, user_id),)
+        answer = await self._redis.run(START, keys, nonce, client_id, _epoch_ms(expires_at))
         return RefreshToken(family_id, int(answer[0]), int(answer[2]), bytes(answer[1]))
 
     async def rotate(
-        self, presented: RefreshToken, client_id: str, nonce: bytes, *, rebuild_until: datetime | None = None
+        self,
+        presented: RefreshToken,
+        user_id: UUID,
+        client_id: str,
+        nonce: bytes,
+        *,
+        rebuild_until: datetime | None = None,
     ) -> Rotation:
+        tag = _tag(user_id)
+        key = b"rt:" + tag + _text(presented.family_id.bytes)
         answer = await self._redis.run(
             ROTATE,
-            family_key(presented.family_id),
+            (key, b"rf:" + tag) if self._limit else (key,),
             presented.generation,
             presented.nonce,
             presented.issued_at,
@@ -49,20 +79,43 @@ class RedisFamilies:
             REPLAYED_GENERATIONS,
             self._skew,
             _epoch_ms(rebuild_until) if rebuild_until else "",
+            *self._limiting,
         )
-        outcome = Outcome(answer[0].decode())
-        if len(answer) == 4:
-            return Rotation(
-                outcome, RefreshToken(presented.family_id, int(answer[1]), int(answer[3]), bytes(answer[2]))
-            )
-        return Rotation(outcome, reason=answer[1].decode() if len(answer) > 1 else None)
+        return self._rotation(presented.family_id, Outcome(answer[0].decode()), answer[1:])
 
-    async def end(self, family_id: UUID, reason: str, expires_at: datetime) -> None:
-        await self._redis.run(END, family_key(family_id), reason, _epoch_ms(expires_at))
+    async def end(self, family_id: UUID, user_id: UUID, reason: str, expires_at: datetime) -> None:
+        await self._redis.run(END, (family_key(family_id, user_id),), reason, _epoch_ms(expires_at))
+
+    def _rotation(self, family_id: UUID, outcome: Outcome, rest: Sequence[Any]) -> Rotation:
+        if outcome is Outcome.LIMITED:
+            return Rotation(outcome, decision=self._decision(False, 0, rest[1], fits_in=rest[0]))
+        if len(rest) < 3:
+            return Rotation(outcome, reason=rest[0].decode() if rest else None)
+        successor = RefreshToken(family_id, int(rest[0]), int(rest[2]), bytes(rest[1]))
+        decision = self._decision(True, rest[3], rest[4]) if len(rest) == 5 else None
+        return Rotation(outcome, successor, decision=decision)
+
+    def _decision(self, allowed: bool, remaining: int, empty_in: int, *, fits_in: int = 0) -> Decision:
+        self._on_decision(Category.REFRESH, allowed, False)
+        count = self._limit.count if self._limit else 0
+        return Decision(allowed, count, remaining, reset=seconds(empty_in), retry_after=seconds(fits_in))
 
 
-def family_key(family_id: UUID) -> bytes:
-    return b"rt:{" + base64.urlsafe_b64encode(family_id.bytes).rstrip(b"=") + b"}"
+def family_key(family_id: UUID, user_id: UUID) -> bytes:
+    return b"rt:" + _tag(user_id) + _text(family_id.bytes)
+
+
+def refreshes_key(user_id: UUID) -> bytes:
+    return b"rf:" + _tag(user_id)
+
+
+def _tag(user_id: UUID) -> bytes:
+    """Twelve characters: the whole id would cost each session as many more, and ids that were imported may differ in any part."""
+    return b"{" + _text(hashlib.blake2b(user_id.bytes, digest_size=9).digest()) + b"}"
+
+
+def _text(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
 def _ms(span: timedelta) -> int:

@@ -12,34 +12,46 @@ import asyncpg
 from idp.database.batches import Batches
 from idp.database.postgres import Postgres
 from idp.domain.events import Event, RefreshTokenReused, SessionRevoked, SignedIn
-from idp.domain.sessions import RevokedReason, Session, SessionState
+from idp.domain.mails import MailKind
+from idp.domain.sessions import RevokedReason, Session, SessionState, Use
 from idp.domain.users import Role, UserStatus
 from idp.repositories.events import AuditTrail
+from idp.repositories.mails import PostgresMails
 
 COLUMNS = [field.name for field in fields(Session)]
+SESSION = ", ".join(COLUMNS)
+# A refresh has no use for these, and they are the longest of a row.
+SHOWN_ONLY = {"address", "user_agent", "last_address"}
+HOT = [column for column in COLUMNS if column not in SHOWN_ONLY]
 STATE = f"""
-SELECT {", ".join(f"s.{column}" for column in COLUMNS)}, u.email, u.name, u.roles, u.status, u.auth_epoch AS user_epoch
+SELECT {", ".join(f"s.{column}" for column in HOT)}, u.email, u.name, u.roles, u.status, u.auth_epoch AS user_epoch
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE
 """  # noqa: S608 - the names of a dataclass' fields
 
 # FOR SHARE: a disable or a sign-out everywhere either sees this session or stops it.
 INSERT = """
-INSERT INTO sessions (id, family_id, user_id, client_id, scope, audience, auth_time, auth_epoch, created_at, expires_at, gen_floor)
-SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10, 0 FROM users u
+INSERT INTO sessions (id, family_id, user_id, client_id, scope, audience, auth_time, auth_epoch, created_at, expires_at, gen_floor,
+    address, user_agent, last_used_at, last_address)
+SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $9, $11 FROM users u
 WHERE u.id = $3 AND u.status = 'active' AND u.auth_epoch = $8 FOR SHARE
 RETURNING id
 """
 
 REVOKE = """
-UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE id = $1 AND revoked_at IS NULL
-RETURNING id, user_id, client_id
+UPDATE sessions s SET revoked_at = now(), revoked_reason = $2 FROM users u
+WHERE s.id = $1 AND s.revoked_at IS NULL AND u.id = s.user_id
+RETURNING s.id, s.user_id, s.client_id, u.email
 """
 
 REVOKE_ALL = f"""
 WITH epoch AS (UPDATE users SET auth_epoch = auth_epoch + 1, updated_at = now() WHERE id = $1)
 UPDATE sessions SET revoked_at = now(), revoked_reason = $2
 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
-RETURNING {", ".join(COLUMNS)}
+RETURNING {SESSION}
+"""  # noqa: S608
+
+LIVE = f"""
+SELECT {SESSION} FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() ORDER BY created_at DESC
 """  # noqa: S608
 
 RAISE_FLOORS = """
@@ -48,13 +60,20 @@ FROM unnest($1::uuid[], $2::int[]) AS f (family_id, floor)
 WHERE s.family_id = f.family_id AND s.gen_floor < f.floor AND s.revoked_at IS NULL
 """
 
+NOTE_USES = """
+UPDATE sessions s SET last_used_at = u.at, last_address = u.address
+FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS u (id, at, address)
+WHERE s.id = u.id AND s.revoked_at IS NULL AND (s.last_used_at IS NULL OR s.last_used_at < u.at)
+"""
+
 PURGE = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 LIMIT $2)"
 
 
 class PostgresSessions:
-    def __init__(self, postgres: Postgres, trail: AuditTrail) -> None:
+    def __init__(self, postgres: Postgres, trail: AuditTrail, mails: PostgresMails) -> None:
         self._postgres = postgres
         self._trail = trail
+        self._mails = mails
         self._families: Batches[UUID, SessionState | None] = Batches(self._find_families)
 
     async def add(self, session: Session) -> bool:
@@ -72,6 +91,8 @@ class PostgresSessions:
                 session.auth_epoch,
                 session.created_at,
                 session.expires_at,
+                session.address,
+                session.user_agent,
             )
             if added is not None:
                 await self._trail.write(connection, event)
@@ -89,33 +110,38 @@ class PostgresSessions:
 
     async def list_of(self, user_id: UUID) -> list[Session]:
         async with self._postgres.connection() as connection:
-            rows = await connection.fetch(
-                STATE + "s.user_id = $1 AND s.revoked_at IS NULL AND s.expires_at > now() ORDER BY s.created_at DESC",
-                user_id,
-            )
-        return [_session(row) for row in rows]
+            rows = await connection.fetch(LIVE, user_id)
+        return [session_of(row) for row in rows]
 
     async def revoke(self, session_id: UUID, reason: RevokedReason) -> bool:
         async with self._postgres.transaction() as connection:
             row = await connection.fetchrow(REVOKE, session_id, reason)
             if row is None:
                 return False
-            event = _revocation(row, reason)
+            if reason.theft:
+                await self._mails.write(connection, MailKind.REFRESH_TOKEN_REUSED, row["email"], row["user_id"])
+            event = revocation_of(row, reason)
             await self._trail.write(connection, event)
         self._trail.announce(event)
+        self._mails.announce()
         return True
 
     async def revoke_all(self, user_id: UUID, reason: RevokedReason) -> Sequence[Session]:
         async with self._postgres.transaction() as connection:
             rows = await connection.fetch(REVOKE_ALL, user_id, reason)
-            events = [_revocation(row, reason) for row in rows]
+            events = [revocation_of(row, reason) for row in rows]
             await self._trail.write(connection, *events)
         self._trail.announce(*events)
-        return [_session(row) for row in rows]
+        return [session_of(row) for row in rows]
 
     async def raise_floors(self, floors: Mapping[UUID, int]) -> None:
         async with self._postgres.connection() as connection:
             await connection.execute(RAISE_FLOORS, list(floors), list(floors.values()))
+
+    async def note_uses(self, uses: Mapping[UUID, Use]) -> None:
+        instants, addresses = [use.at for use in uses.values()], [use.address for use in uses.values()]
+        async with self._postgres.connection() as connection:
+            await connection.execute(NOTE_USES, list(uses), instants, addresses)
 
     async def purge(self, before: Any, most: int) -> int:
         async with self._postgres.connection() as connection:
@@ -127,18 +153,18 @@ class PostgresSessions:
         return [found.get(family_id) for family_id in family_ids]
 
 
-def _revocation(row: asyncpg.Record, reason: RevokedReason) -> Event:
+def revocation_of(row: asyncpg.Record, reason: RevokedReason) -> Event:
     concerned = {"user_id": row["user_id"], "client_id": row["client_id"], "session_id": row["id"]}
     return (RefreshTokenReused if reason.theft else SessionRevoked)(**concerned, reason=reason.value)
 
 
-def _session(row: asyncpg.Record) -> Session:
-    return Session(**{column: row[column] for column in COLUMNS})
+def session_of(row: asyncpg.Record, columns: Sequence[str] = COLUMNS) -> Session:
+    return Session(**{column: row[column] for column in columns})
 
 
 def _state(row: asyncpg.Record) -> SessionState:
     return SessionState(
-        session=_session(row),
+        session=session_of(row, HOT),
         email=row["email"],
         name=row["name"],
         roles=tuple(Role(role) for role in row["roles"]),

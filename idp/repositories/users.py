@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import asyncpg
-from tortoise.expressions import Q
-from tortoise.queryset import QuerySet
 
 from idp.database.postgres import Postgres, answering
 from idp.database.tables import LONGEST_CANONICAL, UserRow
-from idp.domain.errors import Conflict
-from idp.domain.events import Event, ProfileChanged, RolesChanged, UserDisabled, UserEnabled, UserRegistered
-from idp.domain.sessions import RevokedReason
+from idp.domain.events import ProfileChanged, UserRegistered
 from idp.domain.users import NewUser, Role, User, UserStatus, canonical_email
 from idp.repositories.events import AuditTrail
 
@@ -32,6 +27,7 @@ VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, 0, now(), now())
 ON CONFLICT (email_norm) DO NOTHING
 RETURNING *
 """
+RENAME = "UPDATE users SET name = $2, updated_at = now() WHERE id = $1 RETURNING *"
 
 
 class PostgresUsers:
@@ -69,53 +65,18 @@ class PostgresUsers:
         return await self._add(new, only_first_administrator=True)
 
     async def rename(self, user_id: UUID, name: str) -> User | None:
-        return await self._change(
-            "UPDATE users SET name = $2, updated_at = now() WHERE id = $1 RETURNING *",
-            (user_id, name),
-            ProfileChanged(user_id=user_id),
-        )
+        event = ProfileChanged(user_id=user_id)
+        async with self._postgres.transaction() as connection:
+            row = await connection.fetchrow(RENAME, user_id, name)
+            if row is None:
+                return None
+            await self._trail.write(connection, event)
+        self._trail.announce(event)
+        return user_of_record(row)
 
     async def replace_password_hash(self, user_id: UUID, old: str, new: str) -> bool:
         async with answering():
             return await UserRow.filter(id=user_id, password_hash=old).update(password_hash=new) == 1
-
-    async def disable(self, user_id: UUID) -> User | None:
-        return await self._change(
-            """
-            WITH ended AS (
-                UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE user_id = $1 AND revoked_at IS NULL
-            )
-            UPDATE users SET status = 'disabled', auth_epoch = auth_epoch + 1, updated_at = now() WHERE id = $1 RETURNING *
-            """,
-            (user_id, RevokedReason.USER_DISABLED),
-            UserDisabled(user_id=user_id),
-            ends_administrator=True,
-        )
-
-    async def enable(self, user_id: UUID) -> User | None:
-        return await self._change(
-            "UPDATE users SET status = 'active', updated_at = now() WHERE id = $1 RETURNING *",
-            (user_id,),
-            UserEnabled(user_id=user_id),
-        )
-
-    async def set_roles(self, user_id: UUID, roles: Sequence[Role]) -> User | None:
-        return await self._change(
-            "UPDATE users SET roles = $2, updated_at = now() WHERE id = $1 RETURNING *",
-            (user_id, [role.value for role in roles]),
-            RolesChanged(user_id=user_id, roles=" ".join(roles)),
-            ends_administrator=Role.ADMIN not in roles,
-        )
-
-    async def page(self, *, search: str | None = None, limit: int = 100, after: UUID | None = None) -> list[User]:
-        rows: QuerySet[UserRow] = UserRow.all()
-        if search:
-            rows = rows.filter(Q(email_norm__contains=canonical_email(search)) | Q(name__icontains=search))
-        if after:
-            rows = rows.filter(id__gt=after)
-        async with answering():
-            found = await rows.order_by("id").limit(limit)
-        return [user for row in found if (user := _user(row))]
 
     async def _add(self, new: NewUser, *, only_first_administrator: bool) -> User | None:
         async with self._postgres.transaction() as connection:
@@ -139,30 +100,16 @@ class PostgresUsers:
             event = UserRegistered(user_id=row["id"])
             await self._trail.write(connection, event)
         self._trail.announce(event)
-        return _from_record(row)
-
-    async def _change(
-        self, statement: str, arguments: tuple[object, ...], event: Event, *, ends_administrator: bool = False
-    ) -> User | None:
-        """*arguments* begin with the user's id."""
-        async with self._postgres.transaction() as connection:
-            if ends_administrator and await _last_administrator(connection, arguments[0]):
-                raise Conflict("This is the last active administrator: make another one first.")
-            row = await connection.fetchrow(statement, *arguments)
-            if row is None:
-                return None
-            await self._trail.write(connection, event)
-        self._trail.announce(event)
-        return _from_record(row)
+        return user_of_record(row)
 
 
-async def _last_administrator(connection: asyncpg.Connection, user_id: object) -> bool:
+async def is_last_administrator(connection: asyncpg.Connection, user_id: object) -> bool:
     await connection.execute("SELECT pg_advisory_xact_lock($1)", ADMINISTRATORS)
     last: bool = await connection.fetchval(LAST_ADMINISTRATOR, user_id)
     return last
 
 
-def _from_record(record: object) -> User:
+def user_of_record(record: object) -> User:
     # Not init_from_db(): a record of a RETURNING * has the same columns, and needs no model.
     values = dict(record)  # type: ignore[call-overload]
     return _user_of(UserRow(**{name: value for name, value in values.items() if name != "password_hash"}))

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import orjson
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 
@@ -59,13 +59,22 @@ class Subject:
 
 class AccessTokens:
     def __init__(
-        self, keys: SigningKeys, *, issuer: str, lifetime: timedelta, now: Callable[[], datetime], sessions: Sessions
+        self,
+        keys: SigningKeys,
+        *,
+        issuer: str,
+        lifetime: timedelta,
+        now: Callable[[], datetime],
+        sessions: Sessions,
+        on_forged: Callable[[], None] = lambda: None,
     ) -> None:
+        """*on_forged* is told of each token presented that names a key of ours and was not signed with it."""
         self._keys = keys
         self._issuer = issuer
         self.lifetime = int(lifetime.total_seconds())
         self._now = now
         self._sessions = sessions
+        self._on_forged = on_forged
         self._verifying: tuple[int, KeySet] | None = None
 
     def issue(self, subject: Subject) -> str:
@@ -106,6 +115,11 @@ class AccessTokens:
             raise InvalidToken(reason=over)
         return state
 
+    def claimed_roles(self, presented: str) -> Sequence[str]:
+        """What a token that `bearer` has accepted says of the time when it was made."""
+        roles = self._verified(presented).get("roles")
+        return roles if isinstance(roles, list) else ()
+
     def _verified(self, presented: str) -> dict[str, Any]:
         """
         Its claims. Only our keys, only RS256, only this type, and every claim that we rely on must be there.
@@ -125,6 +139,9 @@ class AccessTokens:
                 iat={"essential": True},
             )
             required.validate(token.claims)
+        except BadSignatureError:
+            self._on_forged()
+            raise InvalidToken(reason="forged") from None
         except (JoseError, ValueError, UnicodeError, TypeError, KeyError, RecursionError) as fault:
             raise InvalidToken(reason=type(fault).__name__) from None
         # What we sign has these three and no other: nothing that names a key or asks to be understood.

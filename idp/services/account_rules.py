@@ -10,8 +10,13 @@ from __future__ import annotations
 import unicodedata
 
 from email_validator import EmailNotValidError, validate_email
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from idp.domain.passwords import password_faults
+from idp.domain.errors import FieldError, ValidationFailed
+from idp.domain.passwords import made_of, password_faults
+
+# The 30,000 most frequent passwords of public leaks, as zxcvbn has them: in lower case, and read once, at the start.
+COMMON_PASSWORDS = frozenset(FREQUENCY_LISTS["passwords"])
 
 MAX_EMAIL = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 
@@ -40,6 +45,16 @@ def name(text: str) -> str:
 
 
 def new_password(text: str) -> str:
-    if faults := password_faults(text):
+    faults = password_faults(text)
+    if text.casefold() in COMMON_PASSWORDS:
+        faults.append("This password is on lists of common passwords, which are tried first.")
+    if faults:
         raise ValueError(" ".join(faults))
     return text
+
+
+def require_other_than_known(password: str, address: str, name: str, *, field: str) -> None:
+    """Raises `ValidationFailed` naming *field* for a password that says little more than the address or the name."""
+    if made_of(password, [address.rpartition("@")[0], *name.split()]):
+        message = "The password is little more than your name or address: choose one that nobody can guess from those."
+        raise ValidationFailed([FieldError(field, message)])

@@ -17,6 +17,7 @@ from authlib.oauth2.rfc6749 import InvalidClientError, InvalidGrantError
 
 from idp.domain.clients import Client, Clients
 from idp.domain.errors import InvalidCredentials, InvalidToken
+from idp.domain.limits import Category
 from idp.domain.sessions import Session
 from idp.domain.users import User
 from idp.services.access_tokens import AccessTokens
@@ -24,18 +25,20 @@ from idp.services.authlib_bridge import AsyncHooks, run
 from idp.services.client_authentication import AuthlibClient, ClientRefused, presented_method
 from idp.services.grants.refresh_token import NO_LONGER_VALID
 from idp.services.login import Login
+from idp.services.rate_limiter import RateLimiter
 from idp.services.sessions import SessionService
 from idp.services.token_request import TokenRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """*client* is the one that authenticated, if any did."""
+    """*client* is the one that authenticated, if any did. *device_token* is for the device that signed in."""
 
     status: int
     body: dict[str, Any]
     headers: Sequence[tuple[str, str]]
     client: Client | None = None
+    device_token: str | None = None
 
 
 class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
@@ -47,14 +50,19 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
         sessions: SessionService,
         access_tokens: AccessTokens,
         login: Login,
+        limiter: RateLimiter,
         now: Callable[[], datetime],
+        on_issued: Callable[[str], None],
     ) -> None:
+        """*on_issued* is told the grant of each answer with tokens."""
         super().__init__()
         self.clients = clients
         self.sessions = sessions
         self.access_tokens = access_tokens
         self.login = login
+        self.limiter = limiter
         self._now = now
+        self._on_issued = on_issued
         for grant in grants:
             self.register_grant(grant)
 
@@ -62,20 +70,32 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
     def grant_types(self) -> list[str]:
         return [grant.GRANT_TYPE for grant, _ in self._token_grants]
 
-    async def token(self, fields: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> Answer:
+    async def token(
+        self,
+        fields: Sequence[tuple[str, str]],
+        headers: Mapping[str, str],
+        *,
+        address: str = "unknown",
+        device_token: str | None = None,
+    ) -> Answer:
         """
-        RFC 6749, section 3.2: *fields* of the form, *headers* with at most `Authorization`.
+        RFC 6749, section 3.2: *fields* of the form, *headers* with at most `Authorization`. *address* is the caller's.
 
-        Raises `Unavailable` when nothing was decided. Every other outcome is an answer.
+        Raises `TooMany` and, when nothing was decided, `Unavailable`. Every other outcome is an answer.
         """
-        request = TokenRequest(fields, headers)
+        request = TokenRequest(fields, headers, address=address, device_token=device_token)
         try:
             request.check()
         except OAuth2Error as error:
             status, body, extra = error()
             return Answer(status, dict(body), extra)
         status, body, extra = await run(self.create_token_response, request)
-        return Answer(status, dict(body), extra, request.client.client if request.client else None)
+        if body.get("error") == InvalidClientError.error:
+            # Counted after the fact: a client that can authenticate is never refused for what others do from its address.
+            await self.limiter.take(Category.LOGIN, address)
+        client = request.client.client if request.client else None
+        device = request.device.token if request.device and status == 200 else None
+        return Answer(status, dict(body), extra, client, device)
 
     def new_session(self, user: User, client: Client, *, scope: str, audience: str | None) -> Session:
         """One that gives no refresh tokens lives as long as its access token."""
@@ -119,6 +139,7 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
             raise InvalidGrantError(NO_LONGER_VALID) from refusal
         except InvalidCredentials as refusal:
             raise InvalidGrantError(refusal.detail) from refusal
+        self._on_issued(request.form["grant_type"])
 
     def create_oauth2_request(self, request: TokenRequest) -> TokenRequest:
         return request

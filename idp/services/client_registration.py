@@ -11,18 +11,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from idp.domain.client_rules import client_faults
 from idp.domain.clients import (
     REST_CLIENT,
     SECRET_OVERLAP,
     Client,
     Clients,
     ClientSecret,
-    client_faults,
     digest_of_secret,
     new_secret,
+    version_of,
     with_new_secret,
 )
-from idp.domain.errors import Conflict, FieldError, NotFound, ValidationFailed
+from idp.domain.errors import Conflict, FieldError, NotFound, PreconditionFailed, ValidationFailed
+from idp.domain.pages import Page, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,20 @@ class Registered:
 
     client: Client
     secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated(Registered):
+    secret: str = field(repr=False)
+
+    @property
+    def client_id(self) -> str:
+        return self.client.client_id
+
+    @property
+    def previous_expires_at(self) -> datetime | None:
+        """None when no other secret works any more."""
+        return next((old.expires_at for old in self.client.secrets[1:]), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +66,23 @@ class ClientRegistration:
         return Registered(await self.find(client.client_id), registered.secret)
 
     async def find(self, client_id: str) -> Client:
-        return _found(await self.clients.find(client_id), client_id)
+        return _found(await self.clients.present(client_id), client_id)
 
-    async def change(self, client_id: str, **properties: Any) -> Registered:
+    async def page(self, search: str | None, limit: int, after: Place | None = None) -> Page[Client]:
+        return await self.clients.page(search, limit, after)
+
+    async def change(self, client_id: str, *, versions: frozenset[str] | None = None, **properties: Any) -> Registered:
         """
-        *properties* are fields of `Client`; the others stay.
+        *properties* are fields of `Client`; the others stay. *versions*: only while the client is as one of them says.
 
         A client that stops being public gets a secret, one that becomes public loses its own. Raises `ValidationFailed`,
-        `NotFound`, `Conflict` for the built-in client.
+        `NotFound`, `PreconditionFailed`, `Conflict` for the built-in client.
         """
         made: list[str] = []
 
         def changed(old: Client) -> Client:
+            if versions is not None and version_of(old) not in versions:
+                raise PreconditionFailed
             new = _faultless(replace(old, **properties))
             if new.public:
                 return replace(new, secrets=())
@@ -71,10 +92,10 @@ class ClientRegistration:
             made[:] = [registered.secret or ""]
             return registered.client
 
-        client = _found(await self.clients.change(_own(client_id), changed), client_id)
-        return Registered(client, made[0] if made else None)
+        _found(await self.clients.change(_own(client_id), changed), client_id)
+        return Registered(await self.find(client_id), made[0] if made else None)
 
-    async def rotate_secret(self, client_id: str, overlap: timedelta = SECRET_OVERLAP) -> Registered:
+    async def rotate_secret(self, client_id: str, overlap: timedelta = SECRET_OVERLAP) -> Rotated:
         """The secret before this one works for *overlap* longer. Raises `NotFound`, `Conflict` when it can have none."""
         secret = new_secret()
 
@@ -83,7 +104,7 @@ class ClientRegistration:
                 raise Conflict("A public client has no secret.")
             return replace(old, secrets=with_new_secret(old.secrets, secret, self.now(), overlap))
 
-        return Registered(_found(await self.clients.change(_own(client_id), rotated), client_id), secret)
+        return Rotated(_found(await self.clients.change(_own(client_id), rotated), client_id), secret)
 
     async def remove(self, client_id: str) -> None:
         """With its sessions. Raises `NotFound`, `Conflict` for the built-in client."""

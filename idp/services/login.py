@@ -3,43 +3,75 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from idp.domain.errors import InvalidCredentials
 from idp.domain.events import DamagedPasswordHash, Events, SignInFailed
-from idp.domain.passwords import Passwords
+from idp.domain.lockout import Counter
+from idp.domain.passwords import Passwords, Verdict
 from idp.domain.users import User, Users
+from idp.services.devices import Device, Devices
+from idp.services.lockout import Lockout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
     users: Users
     passwords: Passwords
+    lockout: Lockout
+    devices: Devices
     events: Events
 
-    async def authenticate(self, address: str, password: str) -> User:
+    async def authenticate(self, address: str, password: str, *, device: str | None = None) -> User:
         """
-        The user with that address and password.
+        The user with that address and password. *device*: the token of the device, if it presents one.
 
         Raises `InvalidCredentials` alike, after the same work, for an unknown address, a wrong password, a disabled
-        account and a damaged hash; only the audit trail tells them apart. Raises `PasswordsBusy` when too many wait.
+        account and a damaged hash; only the audit trail tells them apart. `TooManyAttempts` while nobody may try, without
+        a look at the password; `PasswordsBusy` when too many wait.
         """
         found = await self.users.find_with_password(address)
         user, stored = found or (None, None)
-        verdict = await self.passwords.verify(password, stored)
-        if user is not None and verdict.matched and user.active:
-            if verdict.outdated and stored is not None:
-                await self.users.replace_password_hash(user.id, stored, await self.passwords.hash(password))
-            return user
+        async with self.lockout.attempt(self._counter(address, user, device)) as attempt:
+            verdict = await self.passwords.verify(password, stored)
+            if user is None or not verdict.matched or not user.active:
+                await attempt.failed(await self._failure(user, verdict))
+                raise InvalidCredentials(reason=_cause(user, verdict))
+            await attempt.succeeded()
+        if verdict.outdated and stored is not None:
+            await self.users.replace_password_hash(user.id, stored, await self.passwords.hash(password))
+        return user
+
+    async def confirm(self, user_id: UUID, password: str, *, device: str | None = None) -> User:
+        """
+        That who is signed in as that user knows the password too: before what cannot be undone.
+
+        Counted with the sign-ins. Raises as `authenticate`.
+        """
+        user = await self.users.find(user_id)
+        if user is None:
+            raise InvalidCredentials(reason="the account is gone")
+        return await self.authenticate(user.email, password, device=device)
+
+    def remember(self, user: User, device: str | None) -> Device:
+        """The device from which *user* has just signed in, to be recognised the next time. *device* as it was presented."""
+        return self.devices.known_from_now_on(device, user.id)
+
+    def _counter(self, address: str, user: User | None, device: str | None) -> Counter:
+        if user is None:
+            return Counter(address)
+        known = self.devices.recognised(device, user.id)
+        return Counter(user.email, user.id, known.id if known else None)
+
+    async def _failure(self, user: User | None, verdict: Verdict) -> SignInFailed:
         if user is not None and verdict.damaged:
             await self.events.record(DamagedPasswordHash(user_id=user.id))
-        cause = _cause(user, matched=verdict.matched, damaged=verdict.damaged)
-        await self.events.record(SignInFailed(user_id=user.id if user else None, cause=cause))
-        raise InvalidCredentials(reason=cause)
+        return SignInFailed(user_id=user.id if user else None, cause=_cause(user, verdict))
 
 
-def _cause(user: User | None, *, matched: bool, damaged: bool) -> str:
+def _cause(user: User | None, verdict: Verdict) -> str:
     if user is None:
         return "unknown_address"
-    if damaged:
+    if verdict.damaged:
         return "damaged_hash"
-    return "disabled" if matched else "wrong_password"
+    return "disabled" if verdict.matched else "wrong_password"

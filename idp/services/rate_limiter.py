@@ -1,4 +1,4 @@
-"""Limits on how often somebody may call, for every door alike."""
+"""Limits on how often somebody may call, for every door alike. That on refreshes is decided together with the rotation."""
 
 from __future__ import annotations
 

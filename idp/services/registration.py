@@ -8,31 +8,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from idp.domain.events import Events, RegistrationOfKnownAddress
+from idp.domain.accounts import Accounts
 from idp.domain.passwords import Passwords
 from idp.domain.users import NewUser, Role, User, Users, UserStatus
+from idp.services import account_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
+    accounts: Accounts
     users: Users
     passwords: Passwords
-    events: Events
     now: Callable[[], datetime]
 
     async def register(self, address: str, password: str, name: str) -> User:
         """
-        The new user. For an address that has an account the answer looks the same, and nothing is made or changed.
+        The new user. For an address that has an account the answer looks the same, and nothing is made or changed; the
+        mails differ, which only the owner of the address sees.
 
-        The work is the same too: the password is hashed before the address is looked at.
+        The work is the same too: the password is hashed before the address is looked at. Raises `ValidationFailed` for
+        a password that is made of the address or the name.
         """
+        account_rules.require_other_than_known(password, address, name, field="password")
         password_hash = await self.passwords.hash(password)
-        user = await self.users.add(NewUser(email=address, name=name, password_hash=password_hash))
-        if user is not None:
-            return user
-        known = await self.users.find_by_email(address)
-        await self.events.record(RegistrationOfKnownAddress(user_id=known.id if known else None))
-        return self._like_new(address, name)
+        user = await self.accounts.register(NewUser(email=address, name=name, password_hash=password_hash))
+        return user or self._like_new(address, name)
 
     def _like_new(self, address: str, name: str) -> User:
         now = self.now()

@@ -6,12 +6,14 @@ Another door into `Login` and `SessionService`: a token from here refreshes at `
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from idp.domain.clients import REST_CLIENT
 from idp.domain.users import User
 from idp.services.access_tokens import AccessTokens, Subject
+from idp.services.devices import Device
 from idp.services.login import Login
 from idp.services.sessions import SessionService
 
@@ -25,25 +27,44 @@ class Tokens:
     expires_in: int
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """*device*: from now on this user is recognised there."""
+
+    user: User
+    tokens: Tokens
+    device: Device
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestSessions:
+    """*on_issued* is told the grant of each answer with tokens, as the token endpoint would name it."""
+
     login: Login
     sessions: SessionService
     access_tokens: AccessTokens
+    on_issued: Callable[[str], None]
 
-    async def sign_in(self, address: str, password: str) -> tuple[User, Tokens]:
-        """Raises `InvalidCredentials`."""
-        user = await self.login.authenticate(address, password)
+    async def sign_in(self, address: str, password: str, *, device: str | None = None) -> SignIn:
+        """*device*: the token that the device presents. Raises as `Login.authenticate`."""
+        user = await self.login.authenticate(address, password, device=device)
         session = self.sessions.new(user, REST_CLIENT, scope=REST_CLIENT.scope, audience=None)
         access_token = self.access_tokens.issue(Subject.of(session, user.roles))
         refresh_token = await self.sessions.start(session, refreshable=True) or ""
-        return user, self._tokens(access_token, refresh_token)
+        self.on_issued("password")
+        return SignIn(user, self._tokens(access_token, refresh_token), self.login.remember(user, device))
 
     async def refresh(self, refresh_token: str) -> Tokens:
-        """Raises `InvalidToken`. The access token is signed first: if that failed, the refresh token would still be good."""
+        """
+        Raises `InvalidToken`, `RateLimited`.
+
+        The access token is signed first: if that failed, the refresh token would still be good.
+        """
         presented = await self.sessions.present(refresh_token, REST_CLIENT.client_id)
         access_token = self.access_tokens.issue(Subject.of(presented.state.session, presented.state.roles))
-        return self._tokens(access_token, await self.sessions.rotate(presented))
+        successor = await self.sessions.rotate(presented)
+        self.on_issued("refresh_token")
+        return self._tokens(access_token, successor)
 
     async def sign_out(self, refresh_token: str) -> None:
         await self.sessions.end(refresh_token, REST_CLIENT.client_id)

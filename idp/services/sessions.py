@@ -8,7 +8,7 @@ the record first and rotates second, so a revocation that Redis lost still holds
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -16,14 +16,18 @@ from uuid import UUID, uuid4
 import structlog
 
 from idp.domain.clients import Client
-from idp.domain.errors import InvalidCredentials, InvalidToken, StoreUnavailable
-from idp.domain.events import Events, RefreshTokenOfAnotherClient
+from idp.domain.errors import InvalidCredentials, InvalidToken, RateLimited, StoreUnavailable
+from idp.domain.events import Events, RefreshTokenOfAnotherClient, origin
+from idp.domain.limits import taken
 from idp.domain.refresh_tokens import NONCE_SIZE, Families, Outcome, RefreshToken, RefreshTokenFormat, Rotation
 from idp.domain.sessions import RevokedReason, Session, Sessions, SessionState
 from idp.domain.users import User
 from idp.services.checkpoints import Checkpoints
+from idp.services.refresh_watch import INVALID, RefreshWatch
 
 log = structlog.get_logger("idp.sessions")
+
+LONGEST_USER_AGENT = 256
 
 ROTATED = (Outcome.OK, Outcome.REISSUE, Outcome.FORWARD, Outcome.REBUILT)
 
@@ -42,6 +46,7 @@ class SessionService:
     families: Families
     tokens: RefreshTokenFormat
     checkpoints: Checkpoints
+    watch: RefreshWatch
     events: Events
     lifetime: timedelta
     now: Callable[[], datetime] = field(repr=False)
@@ -50,7 +55,7 @@ class SessionService:
         self, user: User, client: Client, *, scope: str, audience: str | None, lifetime: timedelta | None = None
     ) -> Session:
         """A session that is not stored yet, so that its tokens can be made before anything is written."""
-        now = self.now()
+        now, where = self.now(), origin.get()
         return Session(
             id=uuid4(),
             family_id=uuid4(),
@@ -62,6 +67,9 @@ class SessionService:
             auth_epoch=user.auth_epoch,
             created_at=now,
             expires_at=now + (lifetime or self.lifetime),
+            last_used_at=now,
+            address=where.address,
+            user_agent=_printable(where.user_agent),
         )
 
     async def start(self, session: Session, *, refreshable: bool) -> str | None:
@@ -74,7 +82,9 @@ class SessionService:
             raise InvalidCredentials(reason="the account changed during sign-in")
         if not refreshable:
             return None
-        first = await self.families.start(session.family_id, session.client_id, _nonce(), session.expires_at)
+        first = await self.families.start(
+            session.family_id, session.user_id, session.client_id, _nonce(), session.expires_at
+        )
         return self.tokens.write(first)
 
     async def present(self, text: str, client_id: str) -> Presented:
@@ -86,17 +96,22 @@ class SessionService:
         """
         token = self.tokens.read(text)
         if token is None:
+            self.watch.refused(INVALID)
             raise InvalidToken(reason="not a refresh token of this server")
         state = await self.sessions.find_family(token.family_id)
         if state is None:
+            self.watch.refused(Outcome.MISSING)
             raise InvalidToken(reason="unknown session")
         session = state.session
         if session.client_id != client_id:
+            self.watch.refused(Outcome.CLIENT)
             await self._report_other_client(session, client_id)
             raise InvalidToken(reason="issued to another client")
         if over := state.over(self.now()):
+            self.watch.over(over)
             raise InvalidToken(reason=over)
         if token.generation < session.gen_floor:
+            self.watch.refused(Outcome.REUSE)
             await self._end_for_theft(session, RevokedReason.REUSE)
         return Presented(token, state)
 
@@ -105,17 +120,23 @@ class SessionService:
         The successor of *presented*: the one write of a refresh.
 
         Raises `InvalidToken` when the token was used before, and then the family has ended, durably, before this returns;
+        `RateLimited` for one refresh too many of the user, decided in the same step: the token is still good;
         `StoreUnavailable` when it is unknown whether it was rotated: the client may ask again with the same token.
         """
         session = presented.state.session
         nonce = _nonce()
-        rotation = await self.families.rotate(presented.token, session.client_id, nonce)
+        rotation = await self.families.rotate(presented.token, session.user_id, session.client_id, nonce)
+        self.watch.on_family(rotation.outcome is not Outcome.MISSING)
         if rotation.outcome is Outcome.MISSING:
             rotation = await self._rebuild(presented, nonce)
+        if rotation.decision is not None:
+            taken.get().decision = rotation.decision
         if rotation.successor is not None and rotation.outcome in ROTATED:
             if rotation.outcome in (Outcome.FORWARD, Outcome.REBUILT):
                 log.warning("family_restored", outcome=rotation.outcome, session_id=str(session.id))
             self.checkpoints.note(session.family_id, rotation.successor.generation - 1)
+            self.checkpoints.used(session, self.now())
+            self.watch.rotated(session, rotation.outcome)
             return self.tokens.write(rotation.successor)
         return await self._refuse(session, rotation)
 
@@ -134,21 +155,32 @@ class SessionService:
     async def end_all(self, user_id: UUID, reason: RevokedReason = RevokedReason.LOGOUT_ALL) -> int:
         """Every session of the user; access tokens too, where this server is asked. How many sessions ended."""
         ended = await self.sessions.revoke_all(user_id, reason)
+        await self.entomb(ended, reason)
+        return len(ended)
+
+    async def entomb(self, ended: Sequence[Session], reason: RevokedReason) -> None:
+        """The families of sessions whose records have ended already."""
         for session in ended:
             await self._entomb(session, reason)
-        return len(ended)
 
     async def _rebuild(self, presented: Presented, nonce: bytes) -> Rotation:
         """Redis does not know the family. If the record still lives, it is remembered again from the token itself."""
         state = await self.sessions.find(presented.state.session.id)
         if state is None or (over := state.over(self.now())):
+            self.watch.refused(Outcome.REVOKED)
             raise InvalidToken(reason="unknown session" if state is None else over)
         session = state.session
         if presented.token.generation < session.gen_floor:
+            self.watch.refused(Outcome.REUSE)
             await self._end_for_theft(session, RevokedReason.REUSE)
-        return await self.families.rotate(presented.token, session.client_id, nonce, rebuild_until=session.expires_at)
+        return await self.families.rotate(
+            presented.token, session.user_id, session.client_id, nonce, rebuild_until=session.expires_at
+        )
 
     async def _refuse(self, session: Session, rotation: Rotation) -> str:
+        self.watch.refused(rotation.outcome)
+        if rotation.outcome is Outcome.LIMITED and rotation.decision is not None:
+            raise RateLimited(rotation.decision.retry_after, reason="limit of refresh")
         if rotation.outcome in (Outcome.REUSE, Outcome.FORK):
             await self._end_for_theft(session, RevokedReason(rotation.outcome.lower()))
         if rotation.outcome is Outcome.REVOKED and rotation.reason in set(RevokedReason):
@@ -168,7 +200,7 @@ class SessionService:
 
     async def _entomb(self, session: Session, reason: RevokedReason) -> None:
         try:
-            await self.families.end(session.family_id, reason, session.expires_at)
+            await self.families.end(session.family_id, session.user_id, reason, session.expires_at)
         except StoreUnavailable as fault:
             # The record is revoked, and every refresh reads it: the tombstone only saves work.
             log.warning("tombstone_not_written", reason=str(fault), session_id=str(session.id))
@@ -182,6 +214,10 @@ class SessionService:
                 claimed_client_id=claimed_client_id,
             )
         )
+
+
+def _printable(user_agent: str | None) -> str | None:
+    return "".join(filter(str.isprintable, (user_agent or "")[:LONGEST_USER_AGENT])) or None
 
 
 def _nonce() -> bytes:

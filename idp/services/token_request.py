@@ -8,6 +8,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload, OAuth2Request
 
 from idp.domain.sessions import Session
+from idp.services.devices import Device
 from idp.services.presented_token import AuthlibRefreshToken
 
 # RFC 8707 lets a client name several; we issue a token for one.
@@ -30,7 +31,8 @@ class FormPayload(OAuth2Payload):  # type: ignore[misc]
 
 class TokenRequest(OAuth2Request):  # type: ignore[misc]
     """
-    *session* is the one that a password grant is about to start. *refresh_token* is what was presented.
+    *session* is the one that a password grant is about to start. *refresh_token* is what was presented. *address* is the
+    caller's, *device_token* what it presents of a device; *device* is set by a grant after which it is known.
 
     Authlib's constructor refuses http, judged by the URL of the request: behind a proxy that is not what the client
     spoke. Here production refuses an http issuer at start-up instead, so that constructor is not called.
@@ -40,15 +42,25 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
     client: Any
     session: Session | None
     refresh_token: AuthlibRefreshToken | None
+    device: Device | None
 
-    def __init__(self, fields: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        fields: Sequence[tuple[str, str]],
+        headers: Mapping[str, str],
+        *,
+        address: str = "unknown",
+        device_token: str | None = None,
+    ) -> None:
         self.method = "POST"
         self.uri = ""
         self.headers = headers
         self.payload = FormPayload(fields)
         self.client = self.auth_method = self.user = None
         self.authorization_code = self.refresh_token = self.credential = None
-        self.session = None
+        self.session = self.device = None
+        self.address = address
+        self.device_token = device_token
         self._scope = self._body = None
 
     @property

@@ -53,7 +53,7 @@ async def test_a_made_account_has_the_random_password_that_is_shown_once(program
     assert (made["email"], made["name"], made["roles"], made["status"]) == (email, "Ada", ["USER", "ADMIN"], "active")
     assert await verified(database, email, made["password"])
     event = await database.fetchrow("SELECT name, actor FROM audit.events WHERE user_id = $1", UUID(made["id"]))
-    assert tuple(event) == ("user_registered", "cli:operator")
+    assert tuple(event) == ("user_created", "cli:operator")
 
 
 async def test_a_given_password_is_not_repeated(program: Forked, database: Any) -> None:

@@ -97,7 +97,7 @@ async def admin(url: str, store: RedisStore) -> AsyncIterator[redis.asyncio.Redi
 
 
 async def answers(store: RedisStore, *names: str, key: bytes = b"k") -> list[str]:
-    found = await asyncio.gather(*(store.run(COUNT, key, name) for name in names))
+    found = await asyncio.gather(*(store.run(COUNT, (key,), name) for name in names))
     return [answer[0].decode() for answer in found]
 
 
@@ -123,10 +123,10 @@ async def test_a_server_that_forgot_the_scripts_is_told_them_again(
 
 async def test_a_script_that_refuses_fails_its_own_caller_only(store: RedisStore) -> None:
     start = load("family_start")
-    await store.run(start, b"family", b"n" * 16, "app", 2**41)
+    await store.run(start, (b"family",), b"n" * 16, "app", 2**41)
 
     taken, other = await asyncio.gather(
-        store.run(start, b"family", b"m" * 16, "app", 2**41), store.run(COUNT, b"k", "x"), return_exceptions=True
+        store.run(start, (b"family",), b"m" * 16, "app", 2**41), store.run(COUNT, (b"k",), "x"), return_exceptions=True
     )
 
     assert isinstance(taken, StoreUnavailable)
@@ -148,7 +148,7 @@ async def test_a_server_that_is_down_is_unavailable_and_found_again(
     await answers(store, "before")
     breakable.stop_valkey()
 
-    outcomes = await asyncio.gather(*(store.run(COUNT, b"k", "x") for _ in range(300)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(store.run(COUNT, (b"k",), "x") for _ in range(300)), return_exceptions=True)
     with pytest.raises(StoreUnavailable):
         await store.ping()
     breakable.start_valkey()
@@ -176,7 +176,7 @@ async def test_answers_that_come_too_late_reach_nobody_else(
     await answers(store, "before")
     os.kill(breakable.valkey_pid or 0, signal.SIGSTOP)
     try:
-        late = await asyncio.gather(*(store.run(COUNT, b"k", "late") for _ in range(300)), return_exceptions=True)
+        late = await asyncio.gather(*(store.run(COUNT, (b"k",), "late") for _ in range(300)), return_exceptions=True)
     finally:
         os.kill(breakable.valkey_pid or 0, signal.SIGCONT)
 
@@ -186,7 +186,7 @@ async def test_answers_that_come_too_late_reach_nobody_else(
 
 
 async def test_a_caller_that_goes_away_leaves_the_answers_of_the_others_right(store: RedisStore) -> None:
-    calls = [asyncio.create_task(store.run(COUNT, b"k", str(number))) for number in range(50)]
+    calls = [asyncio.create_task(store.run(COUNT, (b"k",), str(number))) for number in range(50)]
     await asyncio.sleep(0)
     for call in calls[::2]:
         call.cancel()
@@ -225,7 +225,7 @@ async def test_a_storm_while_the_server_is_down_keeps_no_task_and_no_connection(
     tasks, connections = len(asyncio.all_tasks()), len(await admin.client_list())
     for _ in range(3):
         breakable.stop_valkey()
-        await asyncio.gather(*(store.run(COUNT, b"k", "x") for _ in range(500)), return_exceptions=True)
+        await asyncio.gather(*(store.run(COUNT, (b"k",), "x") for _ in range(500)), return_exceptions=True)
         breakable.start_valkey()
         await answers(store, *"after")
 

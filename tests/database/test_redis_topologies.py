@@ -7,6 +7,7 @@ import contextlib
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from process import free_port
 
 from idp.database.redis import RedisStore
 from idp.domain.errors import StoreUnavailable
+from idp.domain.limits import Limit
 from idp.domain.refresh_tokens import Outcome
 from idp.gateways.embedded.binaries import VALKEY, installed
 from idp.repositories.families import RedisFamilies
@@ -69,7 +71,7 @@ async def opened(url: str) -> AsyncIterator[RedisStore]:
 
 
 async def rotates(store: RedisStore, cache: redis.asyncio.Redis) -> None:
-    family = Family(RedisFamilies(store, grace=GRACE), cache, id=uuid4())
+    family = Family(RedisFamilies(store, grace=GRACE, limit=Limit(10, timedelta(minutes=1))), cache, id=uuid4())
     first = await family.started()
     assert await family.outcome(first) is Outcome.OK
 

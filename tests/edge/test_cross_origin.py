@@ -61,7 +61,10 @@ async def test_a_configured_page_may_call_rest_with_credentials(world: World) ->
         assert answer.headers["vary"] == "Origin"
     assert asked.status_code == 204
     assert asked.headers["access-control-allow-methods"] == "GET, POST, PATCH, DELETE"
-    assert asked.headers["access-control-allow-headers"] == "authorization, content-type, x-request-id"
+    assert (
+        asked.headers["access-control-allow-headers"]
+        == "authorization, content-type, device-token, if-match, x-request-id"
+    )
     assert int(asked.headers["access-control-max-age"]) > 0
     assert "retry-after" in answered.headers["access-control-expose-headers"]
 

@@ -33,7 +33,7 @@ class CountedSessions(PostgresSessions):
 def sessions(world: World) -> CountedSessions:
     ours = world.services.sessions
     assert isinstance(ours, PostgresSessions)
-    counted = CountedSessions(ours._postgres, ours._trail)
+    counted = CountedSessions(ours._postgres, ours._trail, ours._mails)
     counted.batches = []
     return counted
 

@@ -29,7 +29,7 @@ async def logout_everywhere(world: World, tokens: Tokens) -> None:
 
 
 async def disabling(world: World, tokens: Tokens) -> None:
-    await world.services.users.disable((await world.session(tokens))["user_id"])
+    await world.services.user_administration.disable(str((await world.session(tokens))["user_id"]))
 
 
 async def refresh(world: World, token: str) -> httpx.Response:
@@ -82,12 +82,13 @@ async def test_a_reuse_that_only_valkey_remembers_is_written_down_at_the_next_re
     tokens = await world.signed_in()
     service = world.services.session_service
     presented = await service.present(tokens.refresh_token, REST_CLIENT.client_id)
+    user_id = presented.state.session.user_id
     for _ in range(2):
         token = (await service.present(tokens.refresh_token, REST_CLIENT.client_id)).token
-        rotation = await service.families.rotate(token, REST_CLIENT.client_id, secrets.token_bytes(16))
+        rotation = await service.families.rotate(token, user_id, REST_CLIENT.client_id, secrets.token_bytes(16))
         assert rotation.successor is not None
         tokens.refresh_token = service.tokens.write(rotation.successor)
-    await service.families.rotate(presented.token, REST_CLIENT.client_id, secrets.token_bytes(16))
+    await service.families.rotate(presented.token, user_id, REST_CLIENT.client_id, secrets.token_bytes(16))
     assert (await world.session(tokens))["revoked_at"] is None
 
     assert (await refresh(world, tokens.refresh_token)).status_code == 401

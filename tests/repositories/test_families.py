@@ -34,8 +34,8 @@ async def test_each_rotation_names_the_next_generation(family: Family) -> None:
 async def test_starting_again_with_the_same_nonce_names_the_same_first_token(family: Family) -> None:
     same = nonce()
 
-    first = await family.store.start(family.id, "app", same, family.expires_at)
-    again = await family.store.start(family.id, "app", same, family.expires_at)
+    first = await family.store.start(family.id, family.user_id, "app", same, family.expires_at)
+    again = await family.store.start(family.id, family.user_id, "app", same, family.expires_at)
 
     assert again == first
 
@@ -160,7 +160,7 @@ async def test_an_ended_family_is_revoked_for_that_reason(family: Family) -> Non
     """RF13."""
     first = await family.started()
 
-    await family.store.end(family.id, "logout", family.expires_at)
+    await family.store.end(family.id, family.user_id, "logout", family.expires_at)
 
     assert await family.rotate(first) == Rotation(Outcome.REVOKED, reason="logout")
 
@@ -169,7 +169,7 @@ async def test_ending_a_family_that_was_lost_leaves_a_tombstone(family: Family) 
     first = await family.started()
     await family.forgotten()
 
-    await family.store.end(family.id, "logout", family.expires_at)
+    await family.store.end(family.id, family.user_id, "logout", family.expires_at)
 
     assert (await family.rebuilt(first)).outcome is Outcome.REVOKED
     assert await family.cache.pexpiretime(family.key) == int(family.expires_at.timestamp() * 1000)
@@ -178,8 +178,8 @@ async def test_ending_a_family_that_was_lost_leaves_a_tombstone(family: Family) 
 async def test_the_first_reason_of_an_end_stays(family: Family) -> None:
     first = await family.started()
 
-    await family.store.end(family.id, "reuse", family.expires_at)
-    await family.store.end(family.id, "logout", family.expires_at)
+    await family.store.end(family.id, family.user_id, "reuse", family.expires_at)
+    await family.store.end(family.id, family.user_id, "logout", family.expires_at)
 
     assert await family.rotate(first) == Rotation(Outcome.REVOKED, reason="reuse")
 
@@ -205,7 +205,9 @@ async def test_of_500_racers_on_one_token_all_who_win_hold_the_same_successor(
     family = Family(stores[0], cache)
     first = await family.started()
 
-    rotations = await asyncio.gather(*(stores[turn % 50].rotate(first, "app", nonce()) for turn in range(500)))
+    rotations = await asyncio.gather(
+        *(stores[turn % 50].rotate(first, family.user_id, "app", nonce()) for turn in range(500))
+    )
 
     outcomes = Counter(rotation.outcome for rotation in rotations)
     assert len({rotation.successor for rotation in rotations} - {None}) == 1

@@ -80,7 +80,7 @@ async def test_nobody_signs_in_to_an_account_that_was_disabled_meanwhile(
     world: World, sessions: Sessions, made: Made, user: User
 ) -> None:
     session = made()
-    await world.services.users.disable(user.id)
+    await world.services.user_administration.disable(str(user.id))
 
     assert not await sessions.add(session)
     assert await sessions.find(session.id) is None
@@ -123,7 +123,7 @@ Ending = Callable[[World, User], Awaitable[object]]
     "ending",
     [
         lambda world, user: world.services.sessions.revoke_all(user.id, RevokedReason.LOGOUT_ALL),
-        lambda world, user: world.services.users.disable(user.id),
+        lambda world, user: world.services.user_administration.disable(str(user.id)),
     ],
     ids=["signing out everywhere", "disabling"],
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 
 import httpx
 import pytest
+from caller import Caller
 from process import ServerProcess
 from world import World
 
@@ -25,6 +27,8 @@ def strict_node(folder: Path, settings: Settings, urls: StoreUrls) -> Iterator[S
         IDP_MIGRATION_DATABASE_URL=urls.migration,
         IDP_REDIS_URL=urls.redis,
         IDP_KEYS_DIR=str(settings.keys_dir),
+        # Mails of the one queue are written by either node.
+        IDP_DATA_DIR=str(settings.data_dir),
         IDP_SECRET=f"{NEWER_SECRET},{settings.secrets[0].decode()}",
         IDP_REFRESH_GRACE="0",
         IDP_BCRYPT_ROUNDS="5",
@@ -40,3 +44,32 @@ async def strict(world: World, strict_node: ServerProcess) -> AsyncIterator[Worl
     limits = httpx.Limits(max_connections=600)
     async with httpx.AsyncClient(base_url=strict_node.url, timeout=60, limits=limits) as http:
         yield World(http, world.services, world.settings, world.database, world.cache, world.tokens)
+
+
+@pytest.fixture(scope="session")
+def limited_node(folder: Path, settings: Settings, urls: StoreUrls) -> Iterator[ServerProcess]:
+    """A third node, with the limits and the lockout that users get, and a limit on clients."""
+    node = ServerProcess(
+        folder / "limited",
+        limited=True,
+        IDP_ISSUER=settings.issuer,
+        IDP_DATABASE_URL=urls.database,
+        IDP_MIGRATION_DATABASE_URL=urls.migration,
+        IDP_REDIS_URL=urls.redis,
+        IDP_KEYS_DIR=str(settings.keys_dir),
+        IDP_SECRET=settings.secrets[0].decode(),
+        IDP_CORS_ORIGINS="https://app.example",
+        IDP_TRUSTED_PROXIES="127.0.0.0/8,::1",
+        IDP_LIMIT_CLIENT="3/1m",
+    )
+    with node:
+        yield node
+
+
+@pytest.fixture
+async def caller(world: World, limited_node: ServerProcess) -> AsyncIterator[Caller]:
+    """Somebody at an address of their own, before the node that limits."""
+    limits = httpx.Limits(max_connections=600)
+    forgetful = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    async with httpx.AsyncClient(base_url=limited_node.url, timeout=60, limits=limits, cookies=forgetful) as http:
+        yield Caller(http, world, limited_node)

@@ -30,7 +30,7 @@ async def test_a_user_disabled_here_is_refused_there_at_once(world: World, stric
     tokens = await world.signed_in(client)
     assert (await strict.profile((await world.signed_in(email=tokens.email)).access_token)).status_code == 200
 
-    await world.services.users.disable(await user_id(world, tokens))
+    await world.services.user_administration.disable(str(await user_id(world, tokens)))
 
     assert (await strict.refresh(tokens)).json()["error"] == "invalid_grant"
     assert (await strict.post("/auth/login", email=tokens.email, password=PASSWORD)).status_code == 401
@@ -51,7 +51,7 @@ async def test_roles_given_here_are_in_the_next_token_there(world: World, strict
     tokens = await world.signed_in()
     assert (await strict.http.get("/admin/users", headers=bearer(tokens))).status_code == 403
 
-    await world.services.users.set_roles(await user_id(world, tokens), [Role.USER, Role.ADMIN])
+    await world.services.user_administration.set_roles(str(await user_id(world, tokens)), [Role.USER, Role.ADMIN])
 
     assert (await strict.http.get("/admin/users", headers=bearer(tokens))).status_code == 200
     refreshed = await strict.refreshed(tokens)
@@ -61,10 +61,10 @@ async def test_roles_given_here_are_in_the_next_token_there(world: World, strict
 async def test_roles_taken_here_are_gone_there_at_once(world: World, strict: World) -> None:
     """AD5: whatever the token says."""
     tokens = await world.signed_in()
-    await world.services.users.set_roles(await user_id(world, tokens), [Role.USER, Role.ADMIN])
+    await world.services.user_administration.set_roles(str(await user_id(world, tokens)), [Role.USER, Role.ADMIN])
     assert (await strict.http.get("/admin/users", headers=bearer(tokens))).status_code == 200
 
-    await world.services.users.set_roles(await user_id(world, tokens), [Role.USER])
+    await world.services.user_administration.set_roles(str(await user_id(world, tokens)), [Role.USER])
 
     assert (await strict.http.get("/admin/users", headers=bearer(tokens))).status_code == 403
 

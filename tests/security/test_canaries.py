@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +55,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProce
     ) as server:
         caller = Caller(server, canaries)
         over_rest(caller)
+        with_mails(caller, server.folder / "data" / "mail")
         at_the_token_endpoint(caller, server.demo_secret())
         nonsense(caller)
         caller.http.close()
@@ -85,6 +88,45 @@ def over_rest(caller: Caller) -> None:
     caller.send("GET", "/auth/profile", headers={"Authorization": f"Bearer {refreshed['accessToken'][:-9]}AAAAAAAAA"})
     caller.send("POST", "/auth/logout", json={"refreshToken": canaries.new("idp_rt_{}")})
     caller.send("POST", "/auth/logout-all", headers=bearer)
+
+
+def with_mails(caller: Caller, folder: Path) -> None:
+    """Passwords are changed and reset, addresses verified and changed; the tokens of the mails are canaries too."""
+    canaries, password, newer, newest = caller.canaries, *(caller.canaries.new() for _ in range(3))
+    email, other = "mailed@example.com", "moved@example.com"
+    caller.send("POST", "/auth/register", json={"email": email, "password": password, "name": "Ada"})
+    caller.send("POST", "/auth/verify-email", json={"token": mailed_token(canaries, folder, email, "Verify")})
+    tokens = caller.send("POST", "/auth/login", json={"email": email, "password": password}).json()
+    canaries.issued += [tokens["accessToken"], tokens["refreshToken"]]
+    bearer = {"Authorization": f"Bearer {tokens['accessToken']}"}
+    wrong = {"currentPassword": canaries.new(), "newPassword": canaries.new()}
+    caller.send("POST", "/auth/change-password", headers=bearer, json=wrong)
+    change = {"currentPassword": password, "newPassword": newer}
+    caller.send("POST", "/auth/change-password", headers=bearer, json=change)
+    caller.send("POST", "/auth/change-email", headers=bearer, json={"currentPassword": newer, "newEmail": other})
+    caller.send("POST", "/auth/verify-email", json={"token": mailed_token(canaries, folder, other, "Confirm")})
+    caller.send("POST", "/auth/forgot-password", json={"email": other})
+    token = mailed_token(canaries, folder, other, "Reset")
+    caller.send("POST", "/auth/reset-password", json={"token": token, "newPassword": newest})
+    caller.send("POST", "/auth/reset-password", json={"token": token, "newPassword": canaries.new()})
+    caller.send("POST", "/auth/reset-password", json={"token": canaries.new(), "newPassword": canaries.new()})
+    tokens = caller.send("POST", "/auth/login", json={"email": other, "password": newest}).json()
+    bearer = {"Authorization": f"Bearer {tokens['accessToken']}"}
+    caller.send("DELETE", "/auth/profile", headers=bearer, json={"currentPassword": canaries.new()})
+
+
+def mailed_token(canaries: Canaries, folder: Path, email: str, subject: str) -> str:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        for file in folder.glob(f"*-{email}.eml"):
+            text = file.read_text()
+            if f"Subject: {subject}" in text:
+                token = re.search(r"\?token=([\w-]+)", text)
+                assert token, "no link in the mail"
+                canaries.issued.append(token[1])
+                return token[1]
+        time.sleep(0.02)
+    raise AssertionError(f"no mail about {subject}")
 
 
 def at_the_token_endpoint(caller: Caller, secret: str) -> None:

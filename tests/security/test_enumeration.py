@@ -53,7 +53,7 @@ async def logins(world: World) -> dict[str, str]:
         await world.registered(PASSWORD if it else "Another-Pass-8") for it in (0, 1, 1, 1)
     ]
     user_id = await world.database.fetchval("SELECT id FROM users WHERE email_norm = $1", disabled)
-    await world.services.users.disable(user_id)
+    await world.services.user_administration.disable(str(user_id))
     await world.database.execute("UPDATE users SET password_hash = 'garbage' WHERE email_norm = $1", damaged)
     await world.database.execute("UPDATE users SET password_hash = NULL WHERE email_norm = $1", none)
     return {

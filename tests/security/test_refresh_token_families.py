@@ -169,10 +169,10 @@ async def test_a_disabled_user_is_out_at_the_next_refresh(world: World, client: 
     tokens = await world.signed_in(client)
     user_id = (await world.session(tokens))["user_id"]
 
-    await world.services.users.disable(user_id)
+    await world.services.user_administration.disable(str(user_id))
     assert refused(await world.refresh(tokens))
     assert (await world.profile(tokens.access_token)).status_code == 401
-    await world.services.users.enable(user_id)
+    await world.services.user_administration.enable(str(user_id))
 
     assert refused(await world.refresh(tokens))
 
@@ -180,7 +180,9 @@ async def test_a_disabled_user_is_out_at_the_next_refresh(world: World, client: 
 async def test_roles_do_not_end_a_session(world: World, client: Registered) -> None:
     tokens = await world.signed_in(client)
 
-    await world.services.users.set_roles((await world.session(tokens))["user_id"], [Role.USER, Role.ADMIN])
+    await world.services.user_administration.set_roles(
+        str((await world.session(tokens))["user_id"]), [Role.USER, Role.ADMIN]
+    )
 
     assert (await world.refresh(tokens)).status_code == 200
 

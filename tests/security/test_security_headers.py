@@ -117,13 +117,13 @@ async def test_any_other_is_replaced(world: World, claimed: str) -> None:
     ("path", "allowed"),
     [
         ("/auth/login", "OPTIONS, POST"),
-        ("/auth/profile", "GET, HEAD, OPTIONS, PATCH"),
+        ("/auth/profile", "DELETE, GET, HEAD, OPTIONS, PATCH"),
         ("/health", "GET, HEAD, OPTIONS"),
         ("/oauth2/token", "OPTIONS, POST"),
         ("/.well-known/jwks.json", "GET, HEAD, OPTIONS"),
     ],
 )
-@pytest.mark.parametrize("method", ["DELETE", "TRACE", "PROPFIND"])
+@pytest.mark.parametrize("method", ["PUT", "TRACE", "PROPFIND"])
 async def test_a_method_that_is_not_served_is_answered_with_those_that_are(
     world: World, path: str, allowed: str, method: str
 ) -> None:

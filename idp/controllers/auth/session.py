@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from quart import Blueprint
 
 from idp.controllers import access
 from idp.controllers.access import Guard, signed_in
 from idp.controllers.auth.shapes import Credentials, OwnUser, Refreshed, RefreshTokenBody, SignedIn
+from idp.controllers.devices import HEADER_NAME, device_headers, presented_device
+from idp.controllers.exchange import current
 from idp.controllers.limited import Limited
 from idp.controllers.operation import operation
 from idp.domain.errors import InvalidCredentials, InvalidToken, PasswordsBusy, RateLimited, TooManyAttempts
@@ -14,7 +18,8 @@ from idp.domain.limits import Category
 from idp.services.rest_sessions import RestSessions
 
 
-def session_routes(sessions: RestSessions, guard: Guard, limited: Limited) -> Blueprint:
+def session_routes(sessions: RestSessions, guard: Guard, limited: Limited, *, secure: bool) -> Blueprint:
+    """*secure*: the issuer speaks https, and so do its cookies."""
     routes = Blueprint("session", __name__)
 
     @routes.post("/auth/login")
@@ -25,10 +30,13 @@ def session_routes(sessions: RestSessions, guard: Guard, limited: Limited) -> Bl
         takes=Credentials,
         gives=SignedIn,
         refuses=(InvalidCredentials, TooManyAttempts, PasswordsBusy),
+        reads=(HEADER_NAME,),
+        headers=(HEADER_NAME, "Set-Cookie"),
     )
-    async def login(credentials: Credentials) -> SignedIn:
-        user, tokens = await sessions.sign_in(credentials.email, credentials.password)
-        return SignedIn(**Refreshed.of(tokens).model_dump(), user=OwnUser.of(user))
+    async def login(credentials: Credentials) -> tuple[SignedIn, Mapping[str, str]]:
+        done = await sessions.sign_in(credentials.email, credentials.password, device=presented_device(current()))
+        answer = SignedIn(**Refreshed.of(done.tokens).model_dump(), user=OwnUser.of(done.user))
+        return answer, device_headers(done.device, secure=secure)
 
     @routes.post("/auth/refresh")
     @access.public

@@ -5,16 +5,42 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from idp.controllers.shapes import Body, Instant, Shape
+from idp.domain.passwords import FEWEST_CHARACTERS, MOST_CHARACTERS
+from idp.domain.user_agents import device_name
 from idp.domain.users import Role, User
 from idp.services import account_rules
+from idp.services.own_sessions import ShownSession
 from idp.services.rest_sessions import Tokens
 
-Email = Annotated[str, AfterValidator(account_rules.email)]
-Name = Annotated[str, Field(max_length=1000), AfterValidator(account_rules.name)]
-NewPassword = Annotated[str, AfterValidator(account_rules.new_password)]
+# The rules of accounts say more than a schema can; what the schema has is there for who writes a client.
+Email = Annotated[
+    str,
+    AfterValidator(account_rules.email),
+    WithJsonSchema({"type": "string", "format": "email", "minLength": 3, "maxLength": account_rules.MAX_EMAIL}),
+]
+Name = Annotated[
+    str,
+    Field(max_length=1000),
+    AfterValidator(account_rules.name),
+    WithJsonSchema({"type": "string", "minLength": 2, "maxLength": 50}),
+]
+NewPassword = Annotated[
+    str,
+    AfterValidator(account_rules.new_password),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "password",
+            "minLength": FEWEST_CHARACTERS,
+            "maxLength": MOST_CHARACTERS,
+            "description": "With a lower-case letter, an upper-case letter and a digit; none that is common or made of the "
+            "address or the name.",
+        }
+    ),
+]
 # Any text: what no account can have is simply wrong.
 GivenEmail = Annotated[str, Field(min_length=1, max_length=1000)]
 GivenPassword = Annotated[str, Field(min_length=1, max_length=10_000)]
@@ -38,6 +64,30 @@ class RefreshTokenBody(Body):
 
 class ProfileChange(Body):
     name: Name
+
+
+class CurrentPassword(Body):
+    current_password: GivenPassword
+
+
+class PasswordChanging(CurrentPassword):
+    new_password: NewPassword
+
+
+class EmailChanging(CurrentPassword):
+    new_email: Email
+
+
+class ForgottenPassword(Body):
+    email: Email
+
+
+class MailTokenBody(Body):
+    token: GivenToken
+
+
+class PasswordResetting(MailTokenBody):
+    new_password: NewPassword
 
 
 class OwnUser(Shape):
@@ -85,3 +135,36 @@ class Refreshed(Shape):
 
 class SignedIn(Refreshed):
     user: OwnUser
+
+
+class OwnSession(Shape):
+    """*device* is what the sign-in said of itself; *address* and *last_used_at* are those of the last use."""
+
+    id: UUID
+    client_id: str
+    client_name: str
+    device: str
+    address: str | None
+    created_at: Instant
+    last_used_at: Instant
+    expires_at: Instant
+    current: bool
+
+    @classmethod
+    def of(cls, shown: ShownSession, *, current: UUID) -> Self:
+        session = shown.session
+        return cls(
+            id=session.id,
+            client_id=session.client_id,
+            client_name=shown.client_name,
+            device=device_name(session.user_agent),
+            address=session.last_address or session.address,
+            created_at=session.created_at,
+            last_used_at=session.last_used_at or session.created_at,
+            expires_at=session.expires_at,
+            current=session.id == current,
+        )
+
+
+class OwnSessionsAnswer(Shape):
+    sessions: list[OwnSession]

@@ -84,6 +84,7 @@ def document(routes: Iterable[Route], *, issuer: str, version: str, protocol: Ma
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "client": {"type": "http", "scheme": "basic", "description": "client_id and client_secret"},
+                "metrics": {"type": "http", "scheme": "bearer", "description": "IDP_METRICS_TOKEN"},
             },
         },
     }
@@ -129,6 +130,8 @@ def _answers(route: Route, references: Mapping[Any, Json]) -> Json:
         good["content"] = {declared.media_type: {"schema": references[declared.gives, "serialization"]}}
     elif declared.media_type != "application/json":
         good["content"] = {declared.media_type: {}}
+    if declared.streams:
+        good["content"][declared.streams] = {}
     refused = responses.refusals(
         declared, route.access, limited=route.limited, variables=VARIABLE.search(route.path) is not None
     )
@@ -166,7 +169,13 @@ def _parameters(declared: Operation) -> list[Json]:
     schema = declared.query.model_json_schema(by_alias=True)
     definitions, required = schema.get("$defs", {}), schema.get("required", ())
     return described + [
-        {"name": name, "in": "query", "required": name in required, "schema": _inlined(member, definitions)}
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            # Forms send what was not filled in as an empty text, and it counts as left out.
+            "schema": {"anyOf": [_inlined(member, definitions), {"const": ""}]},
+        }
         for name, member in schema["properties"].items()
     ]
 

@@ -41,10 +41,35 @@ DOCUMENTS = {
     "jwks.json": "Read the public signing keys (RFC 7517)",
 }
 
+METRICS: Json = {
+    "operationId": "metrics",
+    "tags": ["Operation"],
+    "summary": "Read the metrics of all workers (Prometheus text)",
+    "responses": {
+        "200": {
+            "description": "Version 0.0.4 of the text format.",
+            "headers": responses.headers(),
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        },
+        "401": {
+            "description": "A token is configured, and was not presented.",
+            "headers": responses.headers("WWW-Authenticate"),
+            "content": {"application/problem+json": {"schema": responses.PROBLEM}},
+        },
+        "404": {
+            "description": "No token is configured, and the caller is not on the server's own machine.",
+            "headers": responses.headers(),
+            "content": {"application/problem+json": {"schema": responses.PROBLEM}},
+        },
+    },
+    "security": [{}, {"metrics": []}],
+}
+
 
 def path_items(*, grant_types: Sequence[str], documents: Sequence[str]) -> dict[str, Json]:
-    """Of the token endpoint, and of *documents*: paths that answer public JSON."""
-    return {"/oauth2/token": {"post": _token(grant_types)}} | {path: {"get": _document(path)} for path in documents}
+    """Of the token endpoint, of the metrics, and of *documents*: paths that answer public JSON."""
+    beside = {"/oauth2/token": {"post": _token(grant_types)}, "/metrics": {"get": METRICS}}
+    return beside | {path: {"get": _document(path)} for path in documents}
 
 
 def _token(grant_types: Sequence[str]) -> Json:
@@ -60,7 +85,11 @@ def _token(grant_types: Sequence[str]) -> Json:
     }
     schema = {"type": "object", "required": ["grant_type"], "properties": properties}
     refused = {status: _refused(status, text) for status, text in TOKEN_REFUSALS.items()}
-    good = _json(TOKEN_ANSWER, "Tokens (RFC 6749, section 5.1).", headers=responses.headers())
+    good = _json(
+        TOKEN_ANSWER,
+        "Tokens (RFC 6749, section 5.1).",
+        headers=responses.headers("Device-Token", *responses.LIMITED),
+    )
     return {
         "operationId": "token",
         "tags": ["Tokens"],

@@ -95,6 +95,8 @@ def _resolved(schema: Any, schemas: Mapping[str, Json]) -> Json:
 
 
 def _kind(schema: Json) -> str:
+    if "anyOf" in schema:
+        return " | ".join(_kind(kind) for kind in schema["anyOf"] if kind not in ({"type": "null"}, {"const": ""}))
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     if "const" in schema:

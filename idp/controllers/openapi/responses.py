@@ -50,6 +50,8 @@ PROBLEM_SCHEMA: Json = {
 }
 
 HEADERS: Mapping[str, Json] = {
+    "Device-Token": {"description": "To present at the next sign-in from this device.", "schema": {"type": "string"}},
+    "Set-Cookie": {"description": "The same as a cookie.", "schema": {"type": "string"}},
     "X-Request-Id": {"description": "Names this exchange in the log.", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
     "RateLimit-Limit": {"description": "Calls in a window.", "schema": {"type": "integer", "minimum": 1}},

@@ -1,4 +1,4 @@
-"""The Lua that decides inside Redis. Each script touches one key, so that it runs in a cluster as it is."""
+"""The Lua that decides inside Redis. The keys of one call share a hash tag, so that it runs in a cluster as it is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class Script:
     sha1: str
 
 
-def load(name: str) -> Script:
-    source = (files(__package__) / f"{name}.lua").read_text("utf-8")
+def load(*names: str) -> Script:
+    """These files in a row: the first ones hold functions that the last one calls."""
+    source = "\n".join((files(__package__) / f"{name}.lua").read_text("utf-8") for name in names)
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

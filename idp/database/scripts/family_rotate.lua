@@ -1,15 +1,19 @@
 -- Retire the presented refresh token and name its successor: the state machine of idp/domain/refresh_tokens.py.
 --
--- One hash per family, one key, one slot; its size does not grow with rotations.
+-- Begins with window.lua. One hash per family; its size does not grow with rotations.
 --   g watermark: the only generation that may rotate   n its nonce   pn nonce of generation g-1
 --   t ms when g was issued   r replays of g-1   k generations in a row that saw a replay
 --   v why revoked (then a tombstone)   x absolute expiry in ms   c client
 --
--- KEYS[1] the family   ARGV: 1 generation  2 nonce  3 issued at, ms  4 proposed nonce  5 client
---                            6 grace, ms  7 most generations in a row with a replay  8 clock skew, ms  9 rebuild until, ms, or ''
--- Answers {outcome, generation, nonce, issued at} or {outcome} or {'REVOKED', reason}.
+-- KEYS[1] the family  2 what its user's refreshes are counted in, if they are limited
+-- ARGV: 1 generation  2 nonce  3 issued at, ms  4 proposed nonce  5 client
+--       6 grace, ms  7 most generations in a row with a replay  8 clock skew, ms  9 rebuild until, ms, or ''
+--       10 limit  11 window, ms  12 buckets in a window
+-- Answers {outcome, generation, nonce, issued at}, or {outcome} or {'REVOKED', reason}.
+-- With a limit the first has two more: remaining, ms until nothing is counted. What it refuses leaves the family as it is:
+-- {'LIMITED', ms until one call fits again, ms until nothing is counted}.
 -- Asked again with the same proposed nonce it answers the same, so a driver may repeat a call whose answer was lost.
-local key = KEYS[1]
+local key, counter = KEYS[1], KEYS[2]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local generation, nonce, issued_at = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
@@ -20,6 +24,17 @@ local function revoke(reason)
   redis.call('HDEL', key, 'n', 'pn')
 end
 
+-- Only what names a successor is counted: whoever holds a dead token cannot use up what its user is allowed.
+local allowed, remaining, fits_in, empty_in = true, nil, nil, nil
+local function count()
+  if counter then
+    allowed, remaining, fits_in, empty_in =
+      count_call(counter, now, tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]))
+  end
+  return allowed
+end
+local function successor(outcome, of, named, at) return {outcome, of, named, at, remaining, empty_in} end
+
 local family = redis.call('HMGET', key, 'g', 'n', 'pn', 't', 'r', 'k', 'v', 'x', 'c')
 local rebuilt = false
 if not family[1] then
@@ -27,8 +42,6 @@ if not family[1] then
   if expires_at == '' then return {'MISSING'} end
   if now >= tonumber(expires_at) then return {'EXPIRED'} end
   family = {generation, nonce, '', issued_at, 0, 0, false, expires_at, client}
-  redis.call('HSET', key, 'g', generation, 'n', nonce, 't', issued_at, 'x', expires_at, 'c', client)
-  redis.call('PEXPIREAT', key, expires_at)
   rebuilt = true
 end
 
@@ -43,11 +56,14 @@ if generation == watermark then
   if nonce ~= current then revoke('fork'); return {'FORK'} end
   outcome = rebuilt and 'REBUILT' or 'OK'
 elseif generation == watermark - 1 and nonce == previous then
-  if proposed == current then return {'OK', watermark, current, family[4]} end
+  if proposed == current then return successor('OK', watermark, current, family[4]) end
   local grace = tonumber(ARGV[6])
   if grace > 0 and now - moved_at <= grace and in_a_row < tonumber(ARGV[7]) then
+    -- The first replay is answered at any rate: told to wait longer than the grace, a client whose answer got lost
+    -- would come back as a thief.
+    if not count() and replays > 0 then return {'LIMITED', fits_in, empty_in} end
     redis.call('HINCRBY', key, 'r', 1)
-    return {'REISSUE', watermark, current, family[4]}
+    return successor('REISSUE', watermark, current, family[4])
   end
   revoke('reuse'); return {'REUSE'}
 elseif generation < watermark then
@@ -59,6 +75,11 @@ else
   outcome = 'FORWARD'
 end
 
+if not count() then return {'LIMITED', fits_in, empty_in} end
 in_a_row = replays > 0 and in_a_row + 1 or 0
 redis.call('HSET', key, 'g', generation + 1, 'n', proposed, 'pn', nonce, 't', now, 'r', 0, 'k', in_a_row)
-return {outcome, generation + 1, proposed, tostring(now)}
+if rebuilt then
+  redis.call('HSET', key, 'x', family[8], 'c', client)
+  redis.call('PEXPIREAT', key, family[8])
+end
+return successor(outcome, generation + 1, proposed, tostring(now))

@@ -6,13 +6,24 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import grants
 
+from idp.domain.limits import Category
 from idp.services.access_tokens import Subject
+from idp.services.authlib_bridge import hook
 from idp.services.client_authentication import METHODS
 from idp.services.grants import Grant
 
 
 class ClientCredentialsGrant(Grant, grants.ClientCredentialsGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS: tuple[str, ...] = tuple(method for method in METHODS if method != "none")
+
+    def validate_token_request(self) -> None:
+        super().validate_token_request()
+        self.count()
+
+    @hook
+    async def count(self) -> None:
+        """Once the client has proved who it is: nobody else can use up its limit."""
+        await self.server.limiter.take(Category.CLIENT, self.registered.client_id)
 
     def subject(self, user: Any, scope: str) -> Subject:
         client_id = self.registered.client_id

@@ -1,0 +1,47 @@
+"""What administrators do, at the command line and over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idp.bootstrap.outside import Outside, now
+from idp.domain.lockout import LockoutPolicy
+from idp.domain.session_records import SessionRecords
+from idp.repositories.session_records import PostgresSessionRecords
+from idp.repositories.statistics import StoreStatistics
+from idp.repositories.user_records import PostgresUserRecords
+from idp.services.client_registration import ClientRegistration
+from idp.services.key_administration import KeyAdministration
+from idp.services.sessions import SessionService
+from idp.services.statistics import Statistics
+from idp.services.user_administration import UserAdministration
+from idp.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdministrationServices:
+    users: UserAdministration
+    clients: ClientRegistration
+    sessions: SessionRecords
+    keys: KeyAdministration
+    statistics: Statistics
+
+
+def administration_services(settings: Settings, outside: Outside, sessions: SessionService) -> AdministrationServices:
+    policy = LockoutPolicy(settings.lockout_attempts, settings.lockout_duration)
+    return AdministrationServices(
+        users=UserAdministration(
+            users=outside.users,
+            records=PostgresUserRecords(outside.postgres, outside.trail, outside.mails, policy),
+            passwords=outside.passwords,
+            sessions=sessions,
+            session_states=outside.sessions,
+            mails=outside.mails,
+            events=outside.trail,
+            failures=outside.failures,
+        ),
+        clients=ClientRegistration(clients=outside.clients, now=now),
+        sessions=PostgresSessionRecords(outside.postgres),
+        keys=KeyAdministration(keys=outside.keys, events=outside.trail),
+        statistics=Statistics(StoreStatistics(outside.postgres, outside.redis), now),
+    )

@@ -1,0 +1,86 @@
+"""What is told of all that happens: the audit trail's own upkeep, what is suspicious in it, and the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from idp.bootstrap.background import Job, repeated
+from idp.bootstrap.outside import Outside, now
+from idp.domain.events import ForgedTokenPresented, TokensRefreshed
+from idp.domain.signing_keys import KeyState
+from idp.repositories.audit import PostgresAudit
+from idp.repositories.patterns import PostgresPatterns
+from idp.services.audit_verification import AuditVerification
+from idp.services.counted_events import CountedEvents
+from idp.services.patterns import PatternWatch
+from idp.services.refresh_watch import RefreshWatch
+from idp.settings import Settings
+
+log = structlog.get_logger("idp.audit")
+
+# A command that ends within seconds leaves these to the server.
+FIRST_AFTER = timedelta(seconds=10)
+LOOK_EVERY = timedelta(seconds=30)
+CLOSE_EVERY = timedelta(minutes=1)
+PRUNE_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observing:
+    audit: PostgresAudit
+    verification: AuditVerification
+    patterns: PatternWatch
+    forged_tokens: CountedEvents
+    refreshes: CountedEvents
+    refresh_watch: RefreshWatch
+    metrics_text: Callable[[], Awaitable[bytes]]
+    jobs: tuple[Job, ...]
+
+
+def observing(settings: Settings, outside: Outside) -> Observing:
+    metrics, trail = outside.metrics, outside.trail
+    audit = PostgresAudit(outside.postgres, trail)
+    patterns = PatternWatch(PostgresPatterns(outside.postgres, trail), now)
+    refreshes = CountedEvents(TokensRefreshed, trail, now=now, interval=2.0, most=20_000)
+    forged_tokens = CountedEvents(ForgedTokenPresented, trail, now=now, interval=60.0, most=100)
+    _watch(outside)
+    return Observing(
+        audit=audit,
+        verification=AuditVerification(audit),
+        patterns=patterns,
+        forged_tokens=forged_tokens,
+        refreshes=refreshes,
+        refresh_watch=RefreshWatch(refreshes, metrics.refresh, metrics.family),
+        metrics_text=metrics.text,
+        jobs=(
+            metrics.run,
+            refreshes.run,
+            forged_tokens.run,
+            repeated(LOOK_EVERY, patterns.look, first_after=FIRST_AFTER),
+            repeated(CLOSE_EVERY, audit.close_days, first_after=FIRST_AFTER),
+            repeated(PRUNE_EVERY, lambda: _prune(audit, settings.audit_retention), first_after=FIRST_AFTER),
+        ),
+    )
+
+
+def _watch(outside: Outside) -> None:
+    outside.metrics.watch_pool(outside.postgres.pool_state)
+    outside.metrics.watch_queue(lambda: outside.passwords.waiting)
+    outside.metrics.watch_key(lambda: _age_of_signing_key(outside))
+
+
+def _age_of_signing_key(outside: Outside) -> float | None:
+    active = next((key for key in outside.keys.list() if key.state is KeyState.ACTIVE), None)
+    return (now() - active.created_at).total_seconds() if active else None
+
+
+async def _prune(audit: PostgresAudit, configured: timedelta) -> None:
+    policy = await audit.retention()
+    if policy != configured:
+        kept = None if policy is None else int(policy.total_seconds())
+        log.warning("audit_retention_differs", database=kept, configured=int(configured.total_seconds()))
+    await audit.prune()

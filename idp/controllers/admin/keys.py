@@ -1,0 +1,29 @@
+"""`/admin/keys`: the signing keys, without anything private."""
+
+from __future__ import annotations
+
+from quart import Blueprint
+
+from idp.controllers.access import Guard
+from idp.controllers.admin.shapes import AdminKey, AdminKeyAnswer, AdminKeys
+from idp.controllers.operation import operation
+from idp.domain.errors import Conflict
+from idp.services.key_administration import KeyAdministration
+
+
+def key_routes(keys: KeyAdministration, guard: Guard) -> Blueprint:
+    routes = Blueprint("admin_keys", __name__)
+
+    @routes.get("/admin/keys")
+    @guard.admin
+    @operation("Signing keys: active, next, retired, expired, withdrawn", gives=AdminKeys)
+    async def listed() -> AdminKeys:
+        return AdminKeys(keys=[AdminKey.of(key) for key in await keys.all()])
+
+    @routes.post("/admin/keys/rotate")
+    @guard.admin
+    @operation("Make the key that signs next", gives=AdminKeyAnswer, status=201, refuses=(Conflict,))
+    async def rotate() -> AdminKeyAnswer:
+        return AdminKeyAnswer(key=AdminKey.of(await keys.rotate()))
+
+    return routes

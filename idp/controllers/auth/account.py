@@ -1,0 +1,35 @@
+"""`DELETE /auth/profile`."""
+
+from __future__ import annotations
+
+from quart import Blueprint
+
+from idp.controllers.access import Guard, signed_in
+from idp.controllers.auth.shapes import CurrentPassword
+from idp.controllers.devices import HEADER_NAME, presented_device
+from idp.controllers.exchange import current
+from idp.controllers.limited import Limited
+from idp.controllers.operation import operation
+from idp.domain.errors import Conflict, InvalidCredentials, PasswordsBusy, TooManyAttempts
+from idp.domain.limits import Category
+from idp.services.account_deletion import AccountDeletion
+
+
+def account_routes(account_deletion: AccountDeletion, guard: Guard, limited: Limited) -> Blueprint:
+    routes = Blueprint("account", __name__)
+
+    @routes.delete("/auth/profile")
+    @limited(Category.API)
+    @guard.user
+    @operation(
+        "Delete the account, its sessions and tokens",
+        takes=CurrentPassword,
+        reads=(HEADER_NAME,),
+        refuses=(InvalidCredentials, Conflict, TooManyAttempts, PasswordsBusy),
+    )
+    async def delete(given: CurrentPassword) -> None:
+        await account_deletion.delete(
+            signed_in().session.user_id, given.current_password, device=presented_device(current())
+        )
+
+    return routes

@@ -1,0 +1,64 @@
+"""`POST /auth/change-password`, `/auth/forgot-password`, `/auth/reset-password`."""
+
+from __future__ import annotations
+
+from quart import Blueprint
+
+from idp.controllers import access
+from idp.controllers.access import Guard, signed_in
+from idp.controllers.auth.shapes import ForgottenPassword, PasswordChanging, PasswordResetting
+from idp.controllers.devices import HEADER_NAME, presented_device
+from idp.controllers.exchange import current
+from idp.controllers.limited import Limited
+from idp.controllers.operation import operation
+from idp.domain.errors import InvalidCredentials, PasswordsBusy, TooManyAttempts
+from idp.domain.limits import Category
+from idp.services.password_change import PasswordChange
+from idp.services.password_reset import PasswordReset
+
+
+def password_routes(
+    password_change: PasswordChange, password_reset: PasswordReset, guard: Guard, limited: Limited
+) -> Blueprint:
+    routes = Blueprint("passwords", __name__)
+
+    @routes.post("/auth/change-password")
+    @limited(Category.API)
+    @guard.user
+    @operation(
+        "Change the password; every other session ends",
+        takes=PasswordChanging,
+        reads=(HEADER_NAME,),
+        refuses=(InvalidCredentials, TooManyAttempts, PasswordsBusy),
+    )
+    async def change(wanted: PasswordChanging) -> None:
+        session = signed_in().session
+        await password_change.change(
+            session.user_id,
+            session.id,
+            wanted.current_password,
+            wanted.new_password,
+            device=presented_device(current()),
+        )
+
+    @routes.post("/auth/forgot-password")
+    @limited(Category.API)
+    @access.public
+    @operation(
+        "Have a link to reset the password sent, if there is such an account", takes=ForgottenPassword, status=202
+    )
+    async def forgot(given: ForgottenPassword) -> None:
+        await password_reset.request(given.email)
+
+    @routes.post("/auth/reset-password")
+    @limited(Category.API)
+    @access.public
+    @operation(
+        "Set a password with the token of a mail; every session ends",
+        takes=PasswordResetting,
+        refuses=(PasswordsBusy,),
+    )
+    async def reset(wanted: PasswordResetting) -> None:
+        await password_reset.reset(wanted.token, wanted.new_password)
+
+    return routes

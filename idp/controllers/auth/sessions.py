@@ -1,0 +1,37 @@
+"""`GET /auth/sessions`, `DELETE /auth/sessions/{id}`."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from quart import Blueprint
+
+from idp.controllers.access import Guard, signed_in
+from idp.controllers.auth.shapes import OwnSession, OwnSessionsAnswer
+from idp.controllers.limited import Limited
+from idp.controllers.operation import operation
+from idp.domain.errors import NotFound
+from idp.domain.limits import Category
+from idp.services.own_sessions import OwnSessions
+
+
+def own_session_routes(own_sessions: OwnSessions, guard: Guard, limited: Limited) -> Blueprint:
+    routes = Blueprint("own_sessions", __name__)
+
+    @routes.get("/auth/sessions")
+    @limited(Category.API)
+    @guard.user
+    @operation("Where the user is signed in", gives=OwnSessionsAnswer)
+    async def read() -> OwnSessionsAnswer:
+        current = signed_in().session
+        found = await own_sessions.list_of(current.user_id)
+        return OwnSessionsAnswer(sessions=[OwnSession.of(shown, current=current.id) for shown in found])
+
+    @routes.delete("/auth/sessions/<uuid:session_id>")
+    @limited(Category.API)
+    @guard.user
+    @operation("End one session", refuses=(NotFound,))
+    async def end(session_id: UUID) -> None:
+        await own_sessions.end(signed_in().session.user_id, session_id)
+
+    return routes

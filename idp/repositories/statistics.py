@@ -1,0 +1,65 @@
+"""Counting in Postgres and asking Redis about itself. Every count follows an index that holds no more than what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from idp.database.postgres import Postgres
+from idp.database.redis import RedisStore
+from idp.domain.statistics import COUNTED, SUMMED, CacheState, DatabaseState, SessionCounts, UserCounts
+
+USERS = """
+SELECT (SELECT count(*) FROM users) AS total,
+    (SELECT count(*) FROM users WHERE status = 'disabled') AS disabled,
+    (SELECT count(*) FROM users WHERE roles @> ARRAY['ADMIN']) AS administrators,
+    (SELECT count(*) FROM users WHERE created_at > now() - interval '24 hours') AS created_last_24h
+"""
+SESSIONS = """
+SELECT (SELECT count(*) FROM sessions WHERE revoked_at IS NULL AND expires_at > now()) AS active,
+    (SELECT count(*) FROM sessions WHERE created_at > now() - interval '24 hours') AS created_last_24h
+"""
+# By the index of names and instants alone; only events that count several are read themselves.
+TALLY = """
+SELECT name, count(*) AS amount FROM audit.events
+WHERE name = ANY($3::text[]) AND at >= $1 AND at < $2 GROUP BY name
+UNION ALL
+SELECT name, sum((detail ->> 'count')::bigint)::bigint FROM audit.events
+WHERE name = ANY($4::text[]) AND at >= $1 AND at < $2 GROUP BY name
+"""
+ALONE = sorted(set(COUNTED.values()) - SUMMED)
+
+
+class StoreStatistics:
+    def __init__(self, postgres: Postgres, redis: RedisStore) -> None:
+        self._postgres = postgres
+        self._redis = redis
+
+    async def users(self) -> UserCounts:
+        async with self._postgres.connection() as connection:
+            return UserCounts(**await connection.fetchrow(USERS))
+
+    async def sessions(self) -> SessionCounts:
+        async with self._postgres.connection() as connection:
+            return SessionCounts(**await connection.fetchrow(SESSIONS))
+
+    async def tally(self, since: datetime, until: datetime) -> Mapping[str, int]:
+        async with self._postgres.connection() as connection:
+            rows = await connection.fetch(TALLY, since, until, ALONE, sorted(SUMMED))
+        amounts = {row["name"]: row["amount"] for row in rows}
+        return {word: amounts.get(name, 0) for word, name in COUNTED.items()}
+
+    async def database(self) -> DatabaseState:
+        async with self._postgres.connection() as connection:
+            version = await connection.fetchval("SELECT current_setting('server_version')")
+        return DatabaseState(version=str(version).split()[0], pool=self._postgres.pool_state())
+
+    async def cache(self) -> CacheState:
+        info: dict[str, Any] = await self._redis.info()
+        return CacheState(
+            version=str(info.get("valkey_version") or info.get("redis_version") or "unknown"),
+            hits=int(info.get("keyspace_hits", 0)),
+            misses=int(info.get("keyspace_misses", 0)),
+            used_memory=int(info.get("used_memory", 0)),
+        )

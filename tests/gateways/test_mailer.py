@@ -1,0 +1,230 @@
+"""Letters meet a real SMTP server: with and without TLS and a password, one that refuses, one that is gone."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiosmtpd.smtp import AuthResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from inbox import Inbox, smtp_server
+
+from idp.domain.mails import Letter, MailNotSent
+from idp.gateways.mailer import FileMailer, SmtpMailer, message_of
+
+SENDER = "Token server <no-reply@id.example>"
+
+
+def letter(**changed: Any) -> Letter:
+    given = {"recipient": "ada@example.com", "subject": "Hello", "text": "Read this.\n", "html": "<p>Read this.</p>"}
+    return Letter(id=uuid4(), **given | changed)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ssl.SSLContext, ssl.SSLContext]]:
+    """The server's context, with a certificate that it signed itself, and that of a client who trusts it."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.example")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = made.public_bytes(serialization.Encoding.PEM)
+    (folder / "both.pem").write_bytes(
+        pem
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "both.pem")
+    yield server, ssl.create_default_context(cadata=pem.decode())
+
+
+def accepts(user: bytes, password: bytes) -> Any:
+    def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        return AuthResult(success=(data.login, data.password) == (user, password))
+
+    return authenticate
+
+
+async def test_a_letter_arrives_as_text_and_html() -> None:
+    inbox = Inbox()
+    async with smtp_server(inbox) as port:
+        await SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER).send(letter())
+
+    [message] = inbox.messages
+    assert message.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    assert (message["From"], message["To"], message["Subject"]) == (SENDER, "ada@example.com", "Hello")
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Date"].datetime.tzinfo is not None
+    assert message["Message-ID"].endswith("@id.example>")
+    assert (inbox.envelopes[0].mail_from, inbox.envelopes[0].rcpt_tos) == ("no-reply@id.example", ["ada@example.com"])
+
+
+async def test_starttls_is_used_where_it_is_offered(certificate: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    inbox, (server, client) = Inbox(), certificate
+    async with smtp_server(inbox, tls_context=server) as port:
+        await SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER, context=client).send(letter())
+
+    assert inbox.tls == [True]
+
+
+async def test_smtps_is_tls_from_the_first_byte(certificate: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    inbox, (server, client) = Inbox(), certificate
+    async with smtp_server(inbox, tls=server) as port:
+        await SmtpMailer(f"smtps://127.0.0.1:{port}", SENDER, context=client).send(letter())
+
+    assert len(inbox.envelopes) == 1
+
+
+async def test_a_certificate_that_nobody_knows_is_refused(certificate: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    inbox, (server, _) = Inbox(), certificate
+    async with smtp_server(inbox, tls_context=server) as port:
+        with pytest.raises(MailNotSent) as refused:
+            await SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER).send(letter())
+
+    assert not refused.value.refused
+    assert inbox.envelopes == []
+
+
+async def test_it_signs_in_with_the_user_name_of_the_url(certificate: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    inbox, (server, client) = Inbox(), certificate
+    options = {"tls_context": server, "authenticator": accepts(b"mail@user", b"p@ss/word"), "auth_required": True}
+    async with smtp_server(inbox, **options) as port:
+        await SmtpMailer(f"smtp://mail%40user:p%40ss%2Fword@127.0.0.1:{port}", SENDER, context=client).send(letter())
+
+    assert len(inbox.envelopes) == 1
+
+
+async def test_a_wrong_password_for_the_mail_server_leaves_the_letter_for_later(
+    certificate: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    inbox, (server, client) = Inbox(), certificate
+    options = {"tls_context": server, "authenticator": accepts(b"user", b"right"), "auth_required": True}
+    async with smtp_server(inbox, **options) as port:
+        with pytest.raises(MailNotSent) as fault:
+            await SmtpMailer(f"smtp://user:canary@127.0.0.1:{port}", SENDER, context=client).send(letter())
+
+    assert not fault.value.refused
+    assert "canary" not in str(fault.value)
+
+
+async def test_a_password_is_never_sent_without_tls() -> None:
+    """A server in the middle that hides STARTTLS gets nothing."""
+    inbox = Inbox()
+    options = {"authenticator": accepts(b"user", b"right"), "auth_require_tls": False}
+    async with smtp_server(inbox, **options) as port:
+        with pytest.raises(MailNotSent):
+            await SmtpMailer(f"smtp://user:right@127.0.0.1:{port}", SENDER).send(letter())
+
+    assert inbox.envelopes == []
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "refused"),
+    [
+        ("RCPT", "450 busy", False),
+        ("RCPT", "550 no such user", True),
+        ("DATA", "451 later", False),
+        ("DATA", "554 spam", True),
+        ("MAIL", "550 not you", False),
+    ],
+)
+async def test_only_what_is_refused_for_good_is_given_up(command: str, reply: str, refused: bool) -> None:
+    """A refused sender is for who runs this server to set right."""
+    inbox = Inbox()
+    inbox.replies[command] = [reply]
+    async with smtp_server(inbox) as port:
+        with pytest.raises(MailNotSent) as fault:
+            await SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER).send(letter())
+
+    assert fault.value.refused is refused
+    assert reply[:3] in str(fault.value)
+    assert "ada@example.com" not in str(fault.value)
+
+
+async def test_a_server_that_is_gone_leaves_the_letter_for_later() -> None:
+    async with smtp_server(Inbox()) as port:
+        pass
+
+    with pytest.raises(MailNotSent) as fault:
+        await SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER).send(letter())
+
+    assert not fault.value.refused
+
+
+@pytest.mark.parametrize("subject", ["Hello\r\nBcc: eve@example.com", "Hello\nBcc: eve@example.com\n\nbody"])
+def test_a_line_break_starts_no_header(subject: str) -> None:
+    """RG16."""
+    message = message_of(letter(subject=subject), SENDER)
+
+    assert message["Bcc"] is None
+    assert b"\r\nBcc:" not in message.as_bytes().partition(b"\r\n\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "recipient", ["a@example.com\r\nBcc: eve@example.com", "a@example.com\n", "a, b@example.com", ""]
+)
+async def test_an_address_that_is_none_is_not_written_to(recipient: str, tmp_path: Path) -> None:
+    """RG16."""
+    with pytest.raises(MailNotSent):
+        await FileMailer(tmp_path, SENDER, terminal=StringIO()).send(letter(recipient=recipient))
+
+    assert list(tmp_path.glob("*.eml")) == []
+
+
+def test_the_host_of_an_address_goes_out_in_its_ascii_form() -> None:
+    assert message_of(letter(recipient="ada@bücher.example"), SENDER)["To"] == "ada@xn--bcher-kva.example"
+
+
+async def test_a_link_is_whole_in_the_file(tmp_path: Path) -> None:
+    link = f"https://id.example/reset-password?token={'x' * 43}"
+
+    await FileMailer(tmp_path, SENDER, terminal=StringIO()).send(letter(text=f"Über:\n\n{link}\n", link=link))
+
+    [file] = tmp_path.glob("*.eml")
+    assert link in file.read_text()
+    assert file.name.endswith("-ada@example.com.eml")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+async def test_the_terminal_shows_whom_and_the_link(tmp_path: Path) -> None:
+    terminal = Terminal()
+
+    await FileMailer(tmp_path, SENDER, terminal=terminal).send(letter(link="https://id.example/x"))
+
+    assert terminal.getvalue() == "Mail to ada@example.com: https://id.example/x\n"
+
+
+async def test_a_log_never_has_the_link(tmp_path: Path) -> None:
+    """LG1: what is no terminal is kept by somebody."""
+    log = StringIO()
+
+    await FileMailer(tmp_path, SENDER, terminal=log).send(letter(link="https://id.example/x"))
+
+    assert log.getvalue() == ""
