@@ -16,6 +16,7 @@ log = structlog.get_logger("idp.background")
 
 Job = Callable[[], Awaitable[object]]
 
+RESTART_AFTER = timedelta(seconds=5)
 PURGE_EVERY = timedelta(hours=1)
 PURGE_AFTER = timedelta(days=1)
 PURGE_AT_ONCE = 5000
@@ -64,7 +65,10 @@ def purge(outside: Outside) -> Job:
 
 
 async def _forever(job: Job) -> None:
-    try:
-        await job()
-    except Exception:
-        log.exception("background_job_ended")
+    """A fault of ours costs one run of a job, not the job: mails would wait until the next start of the process."""
+    while True:
+        try:
+            await job()
+        except Exception:
+            log.exception("background_job_failed")
+        await asyncio.sleep(RESTART_AFTER.total_seconds())

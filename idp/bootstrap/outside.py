@@ -93,53 +93,64 @@ async def opened(settings: Settings, stores: StoreUrls) -> AsyncIterator[Outside
     )
     postgres = Postgres(stores.database, settings.database_pool, on_use=metrics.postgres)
     redis = RedisStore(stores.redis, on_call=metrics.redis)
-    secrets = secrets_of(settings)
-    trail = AuditTrail(postgres, metrics.event)
-    mails = PostgresMails(postgres, trail)
-    limits = RedisLimits(
-        redis,
-        _limits(settings),
-        secret_keys.derived(secrets, secret_keys.LIMITS)[0],
-        LocalLimits(settings.workers),
-        metrics.limit,
-    )
     await postgres.open()
+    outside = _outside(settings, keys, metrics, passwords, postgres, redis)
     try:
-        yield Outside(
-            secrets=secrets,
-            keys=keys,
-            passwords=passwords,
-            postgres=postgres,
-            redis=redis,
-            trail=trail,
-            metrics=metrics,
-            users=PostgresUsers(postgres, trail),
-            clients=PostgresClients(postgres, trail, on_lookup=metrics.client_lookup),
-            sessions=PostgresSessions(postgres, trail, mails),
-            families=RedisFamilies(
-                redis,
-                grace=settings.refresh_grace,
-                limit=_limits(settings).get(Category.REFRESH),
-                on_decision=metrics.limit,
-            ),
-            mails=mails,
-            mail_tokens=PostgresMailTokens(postgres, trail),
-            accounts=PostgresAccounts(postgres, trail, mails),
-            limits=limits,
-            failures=PostgresSignInFailures(
-                postgres,
-                trail,
-                mails,
-                policy=LockoutPolicy(settings.lockout_attempts, settings.lockout_duration),
-                key=secret_keys.derived(secrets, secret_keys.IDENTIFIERS)[0],
-                on_blocked=metrics.blocked_sign_in,
-            ),
-        )
+        yield outside
     finally:
-        await limits.close()
+        await outside.limits.close()
         await redis.close()
         await postgres.close()
         passwords.close()
+
+
+def _outside(
+    settings: Settings,
+    keys: KeyFiles,
+    metrics: Metrics,
+    passwords: BcryptPasswords,
+    postgres: Postgres,
+    redis: RedisStore,
+) -> Outside:
+    secrets = secrets_of(settings)
+    trail = AuditTrail(postgres, metrics.event)
+    mails = PostgresMails(postgres, trail)
+    return Outside(
+        secrets=secrets,
+        keys=keys,
+        passwords=passwords,
+        postgres=postgres,
+        redis=redis,
+        trail=trail,
+        metrics=metrics,
+        users=PostgresUsers(postgres, trail),
+        clients=PostgresClients(postgres, trail, on_lookup=metrics.client_lookup),
+        sessions=PostgresSessions(postgres, trail, mails),
+        families=_families(settings, redis, metrics),
+        mails=mails,
+        mail_tokens=PostgresMailTokens(postgres, trail),
+        accounts=PostgresAccounts(postgres, trail, mails),
+        limits=RedisLimits(
+            redis,
+            _limits(settings),
+            secret_keys.derived(secrets, secret_keys.LIMITS)[0],
+            LocalLimits(settings.workers),
+            metrics.limit,
+        ),
+        failures=PostgresSignInFailures(
+            postgres,
+            trail,
+            mails,
+            policy=LockoutPolicy(settings.lockout_attempts, settings.lockout_duration),
+            key=secret_keys.derived(secrets, secret_keys.IDENTIFIERS)[0],
+            on_blocked=metrics.blocked_sign_in,
+        ),
+    )
+
+
+def _families(settings: Settings, redis: RedisStore, metrics: Metrics) -> RedisFamilies:
+    limit = _limits(settings).get(Category.REFRESH)
+    return RedisFamilies(redis, grace=settings.refresh_grace, limit=limit, on_decision=metrics.limit)
 
 
 def _limits(settings: Settings) -> dict[Category, Limit]:

@@ -90,7 +90,7 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
 
 
 def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, observed: Observing) -> Services:
-    users, clients, passwords, trail = outside.users, outside.clients, outside.passwords, outside.trail
+    users, clients = outside.users, outside.clients
     access_tokens = AccessTokens(
         outside.keys,
         issuer=settings.issuer,
@@ -100,20 +100,14 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         on_forged=observed.forged_tokens.note,
     )
     sessions = _sessions(settings, outside, checkpoints, observed)
-    login = Login(
-        users=users,
-        passwords=passwords,
-        lockout=Lockout(outside.failures, settings.lockout_attempts),
-        devices=Devices(outside.derived(secret_keys.DEVICES), now),
-        events=trail,
-    )
+    login = _login(settings, outside)
     rate_limiter = RateLimiter(outside.limits)
     administration = administration_services(settings, outside, sessions)
     return Services(
         users=users,
         clients=clients,
         sessions=outside.sessions,
-        events=trail,
+        events=outside.trail,
         keys=outside.keys,
         rate_limiter=rate_limiter,
         access_tokens=access_tokens,
@@ -128,7 +122,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
             on_issued=outside.metrics.issued,
         ),
         session_service=sessions,
-        registration=Registration(accounts=outside.accounts, users=users, passwords=passwords, now=now),
+        registration=Registration(accounts=outside.accounts, users=users, passwords=outside.passwords, now=now),
         accounts=account_services(outside, login, sessions),
         user_administration=administration.users,
         client_registration=administration.clients,
@@ -144,6 +138,16 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         patterns=observed.patterns,
         forged_tokens=observed.forged_tokens,
         metrics=outside.metrics,
+    )
+
+
+def _login(settings: Settings, outside: Outside) -> Login:
+    return Login(
+        users=outside.users,
+        passwords=outside.passwords,
+        lockout=Lockout(outside.failures, settings.lockout_attempts),
+        devices=Devices(outside.derived(secret_keys.DEVICES), now),
+        events=outside.trail,
     )
 
 

@@ -69,6 +69,18 @@ UNSAFE = (
         lambda settings: settings.bcrypt_rounds < FEWEST_ROUNDS_IN_PRODUCTION,
     ),
     Unsafe(
+        "password attempts",
+        "Password attempts per network address are not limited.",
+        "Leave IDP_LIMIT_LOGIN out, or give it a count and a window.",
+        lambda settings: settings.limit_login is None,
+    ),
+    Unsafe(
+        "mail",
+        "There is no mail server: in production mails wait, in development they become files in IDP_DATA_DIR.",
+        "Set IDP_SMTP_URL.",
+        lambda settings: settings.smtp_url is None,
+    ),
+    Unsafe(
         "trusted proxies",
         "Everybody is a trusted proxy: whoever calls names an address of their own, and no limit holds.",
         "Give IDP_TRUSTED_PROXIES the networks of your proxies.",

@@ -33,6 +33,7 @@ PRODUCTION = {
     "IDP_ISSUER": "https://id.example.com",
     "IDP_SECRET": "a secret for tests that is long enough",
     "IDP_BCRYPT_ROUNDS": "12",
+    "IDP_SMTP_URL": "smtps://mail.example.com",
 }
 
 
@@ -115,6 +116,7 @@ def test_faults_of_the_settings_are_failed_checks_each(tmp_path: Path, forks: Fo
 def test_what_is_unsafe_in_development_is_named_and_nothing_is_started_or_made(tmp_path: Path, forks: Forks) -> None:
     settings = {
         "IDP_TRUSTED_PROXIES": "0.0.0.0/0",
+        "IDP_LIMIT_LOGIN": "off",
         "IDP_DATA_DIR": str(tmp_path / "data"),
         "IDP_KEYS_DIR": str(tmp_path / "keys"),
     }
@@ -122,7 +124,16 @@ def test_what_is_unsafe_in_development_is_named_and_nothing_is_started_or_made(t
     examined = Forked(tmp_path, settings, forks=forks)("doctor", "--format", "json")
 
     assert examined.status == 0
-    unsafe = {"environment", "issuer", "stores", "secret", "password hashing", "trusted proxies"}
+    unsafe = {
+        "environment",
+        "issuer",
+        "stores",
+        "secret",
+        "password hashing",
+        "password attempts",
+        "mail",
+        "trusted proxies",
+    }
     assert unsafe | {"database", "redis", "keys"} == {
         name for name, status in statuses(examined).items() if status == "warning"
     }
