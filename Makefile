@@ -39,6 +39,7 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m idp.cli.document > docs/command-line.md
 	$(BIN)/python -m idp.cli.event_table docs/audit.md
 	$(BIN)/python -m idp.cli.metrics_table docs/metrics.md
+	$(BIN)/python tests/security/index.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "idp needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 run"; exit 1; }

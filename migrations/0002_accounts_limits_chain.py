@@ -20,6 +20,8 @@ CREATE INDEX sessions_by_age ON sessions (created_at DESC, id DESC);
 CREATE INDEX sessions_live_until ON sessions (expires_at) WHERE revoked_at IS NULL;
 CREATE INDEX users_disabled ON users (id) WHERE status = 'disabled';
 CREATE INDEX events_sign_ins ON audit.events (user_id, at DESC) WHERE name = 'signed_in';
+CREATE INDEX events_by_actor ON audit.events (actor, at DESC) WHERE actor IS NOT NULL;
+CREATE INDEX events_of_note ON audit.events (severity, at DESC) WHERE severity <> 'info';
 CREATE INDEX events_by_address ON audit.events (address, at DESC) WHERE address IS NOT NULL;
 """
 
@@ -93,6 +95,8 @@ DROP TRIGGER chain ON audit.events;
 DROP FUNCTION audit.chain();
 DROP FUNCTION audit.canonical(audit.events);
 ALTER TABLE audit.events DROP CONSTRAINT events_place;
+DROP INDEX audit.events_by_actor;
+DROP INDEX audit.events_of_note;
 DROP INDEX audit.events_by_address;
 DROP INDEX users_by_age;
 DROP INDEX sessions_by_age;

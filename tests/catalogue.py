@@ -28,9 +28,11 @@ CONSTRAINTS = [
 ]
 
 INDEXES = [
+    "CREATE INDEX events_by_actor ON audit.events USING btree (actor, at DESC) WHERE (actor IS NOT NULL)",
     "CREATE INDEX events_by_address ON audit.events USING btree (address, at DESC) WHERE (address IS NOT NULL)",
     "CREATE INDEX events_by_name ON audit.events USING btree (name, at DESC)",
     "CREATE INDEX events_by_user ON audit.events USING btree (user_id, at DESC) WHERE (user_id IS NOT NULL)",
+    "CREATE INDEX events_of_note ON audit.events USING btree (severity, at DESC) WHERE ((severity)::text <> 'info'::text)",
     "CREATE INDEX events_sign_ins ON audit.events USING btree (user_id, at DESC) WHERE ((name)::text = 'signed_in'::text)",
     "CREATE INDEX idx_events_at_92f8f6 ON audit.events USING btree (at)",
     "CREATE INDEX idx_mail_tokens_expires_782e44 ON public.mail_tokens USING btree (expires_at)",

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 from quart import request
 
-from idp.domain.errors import FieldError, Malformed, UnsupportedMediaType, ValidationFailed
+from idp.domain.errors import FieldError, Malformed, Refusal, UnsupportedMediaType, ValidationFailed
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -26,7 +26,8 @@ SCOPE_KEY = "idp.exchange"
 class Exchange:
     """
     *json* is the decoded body of a JSON endpoint, None when there was no body; *form* the fields of a form endpoint in
-    their order. *address* is the caller's, through trusted proxies. *route* is the pattern that the path matched.
+    their order. *unreadable*: why there is no *json*, to be told by the route, once it has counted the call and knows who
+    calls. *address* is the caller's, through trusted proxies. *route* is the pattern that the path matched.
     """
 
     request_id: str
@@ -36,6 +37,7 @@ class Exchange:
     query: bytes = b""
     headers: dict[bytes, list[bytes]] = field(default_factory=dict)
     json: Any = None
+    unreadable: Refusal | None = None
     form: list[tuple[str, str]] = field(default_factory=list)
     route: str = "other"
 

@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import BaseModel
 from quart import Response
 
-from idp.controllers.exchange import body, query
+from idp.controllers.exchange import body, current, query
 from idp.domain.errors import Refusal
 
 View = Callable[..., Awaitable[Response]]
@@ -89,6 +89,8 @@ def operation(
 
 
 def _read(declared: Operation) -> list[BaseModel]:
+    if (unreadable := current().unreadable) is not None:
+        raise unreadable
     taken = [body(declared.takes)] if declared.takes else []
     return [*taken, query(declared.query)] if declared.query else taken
 
@@ -98,7 +100,9 @@ def _answer(declared: Operation, result: Any) -> Response:
         return result
     given, headers = result if isinstance(result, tuple) else (result, {})
     text = given.model_dump_json(by_alias=True) if isinstance(given, BaseModel) else ""
-    response = Response(text, declared.status, content_type=declared.media_type if text else None)
+    response = Response(text, declared.status, content_type=declared.media_type)
+    if not text:
+        del response.headers["Content-Type"]
     _add(response, headers)
     return response
 

@@ -89,7 +89,10 @@ class SignInFailures(Protocol):
         """The password was not looked at after all."""
 
     async def clear(self, user: User) -> bool:
-        """Forgets every failure for the user's address and devices; True if that ended a lock: an event and a mail."""
+        """
+        Forgets every failure for the user's address and devices; True if that ended a lock: an event and a mail. What an
+        administrator makes forgotten is an event without one, too.
+        """
 
     async def purge(self, most: int) -> int:
         """Deletes up to *most* counters that matter no more; how many were deleted."""

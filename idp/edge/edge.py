@@ -26,6 +26,8 @@ log = structlog.get_logger("idp.http")
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 AMBIGUOUS = {b"content-length", b"transfer-encoding"}
+JSON_PATHS = ("/auth/", "/admin/")
+ADMIN = "/admin/"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -116,17 +118,17 @@ class Edge:
             await _refuse(InternalError(), exchange, send, answered)
 
     async def _read(self, receive: Receive, exchange: Exchange) -> bytes:
-        """The body, decoded as its part of the API wants it. Other parts get the bytes."""
+        """The body, decoded as its part of the API wants it. Other parts get the bytes; what JSON's cannot be is left to them."""
         if exchange.method not in WITH_BODY:
             return b""
-        length = exchange.headers.get(b"content-length", [None])[0]
-        body = await read(receive, length)
-        content_type = exchange.header(b"content-type")
-        if exchange.path.startswith("/oauth2/"):
-            if exchange.method == "POST":
-                exchange.form = decoded_form(body, content_type)
-        elif exchange.path.startswith(("/auth/", "/admin/")):
-            exchange.json = decoded_json(body, content_type)
+        try:
+            body = await read(receive, exchange.headers.get(b"content-length", [None])[0])
+            _decode(body, exchange)
+        except Refusal as refusal:
+            if not exchange.path.startswith(JSON_PATHS):
+                raise
+            exchange.unreadable = refusal
+            return b""
         return body
 
     async def _preflight(self, exchange: Exchange, send: Send) -> bool:
@@ -150,6 +152,8 @@ class Edge:
                     headers += await self._cors.answer(exchange.path, exchange.header(b"origin"))
                 headers.append((b"x-request-id", exchange.request_id.encode()))
                 headers += _limit_headers()
+                if _leaves_body(exchange.unreadable):
+                    headers.append((b"connection", b"close"))
                 message = {**message, "headers": completed(headers)}
             await send(message)
 
@@ -167,6 +171,15 @@ def _limit_headers() -> Headers:
     ]
 
 
+def _decode(body: bytes, exchange: Exchange) -> None:
+    content_type = exchange.header(b"content-type")
+    if exchange.path.startswith("/oauth2/"):
+        if exchange.method == "POST":
+            exchange.form = decoded_form(body, content_type)
+    elif exchange.path.startswith(JSON_PATHS):
+        exchange.json = decoded_json(body, content_type)
+
+
 def _is_preflight(exchange: Exchange) -> bool:
     wanted = (b"origin", b"access-control-request-method")
     return exchange.method == "OPTIONS" and all(name in exchange.headers for name in wanted)
@@ -179,8 +192,10 @@ def _check(scope: Scope, exchange: Exchange) -> None:
         raise Malformed("This server speaks HTTP/1.1 without TLS.")
     if not exchange.method.isupper():
         raise MethodNotAllowed  # methods are case-sensitive (RFC 9110, section 9.1), whatever the next reader makes of "get"
-    if not exchange.path.startswith("/"):
-        raise NotFound
+    if not exchange.path.startswith("/") or "\0" in exchange.path:
+        raise NotFound  # nothing here is called so, and a NUL in an event or a statement would be an error of the database
+    if exchange.path.startswith(ADMIN) and not scope.get("raw_path", b"").startswith(ADMIN.encode()):
+        raise NotFound  # "/%61dmin/users" would pass a proxy that keeps this prefix to itself
     if exchange.headers.keys() >= AMBIGUOUS:
         raise Malformed("Send either Content-Length or Transfer-Encoding (RFC 9112, section 6.3).")
 
@@ -195,13 +210,17 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
+def _leaves_body(refusal: Refusal | None) -> bool:
+    """The rest of the body is still on its way, or may be; the connection cannot be used for another request."""
+    return refusal is not None and refusal.status in (408, 413)
+
+
 async def _refuse(refusal: Refusal, exchange: Exchange, send: Send, answered: _Answered) -> None:
     if answered.status:
         return  # half an answer is out: all that is left is to end the connection
     if isinstance(refusal, Unavailable):
         log.warning("unavailable", reason=str(refusal), request_id=exchange.request_id)
     answer = refusal_answer(refusal, exchange.path, exchange.request_id)
-    if refusal.status in (408, 413) or exchange.headers.keys() >= AMBIGUOUS:
-        # The rest of the body is still on its way, or may be; the connection cannot be used for another request.
+    if _leaves_body(refusal) or exchange.headers.keys() >= AMBIGUOUS:
         answer.headers.append((b"connection", b"close"))
     await answer.send(send)

@@ -19,7 +19,9 @@ from typing import Any, TextIO
 import orjson
 import structlog
 
-SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|assertion|verifier|^code$", re.IGNORECASE)
+SECRET_NAMES = re.compile(
+    r"password|secret|token(?!_?endpoint)|authorization|cookie|assertion|verifier|^code$", re.IGNORECASE
+)
 # A refresh token of ours, a JWT, and the credentials of a URL.
 SECRET_TEXTS = re.compile(r"idp_rt_[\w-]+|eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*|(?<=://)[^/@\s]+@")
 MASK = "***"

@@ -43,7 +43,7 @@ def message_of(letter: Letter, sender: str) -> EmailMessage:
     recipient = _deliverable(letter.recipient)
     message = EmailMessage(policy=SMTP if (recipient + address).isascii() else SMTPUTF8)
     message["From"] = Address(name, addr_spec=address)
-    message["To"] = Address(addr_spec=recipient)
+    message["To"] = _mailbox(recipient)
     message["Subject"] = " ".join(letter.subject.split())
     message["Date"] = format_datetime(datetime.now(UTC))
     # Another one at each attempt: a mail program that knows both would hide the second, whose link is the one that works.
@@ -57,6 +57,12 @@ def message_of(letter: Letter, sender: str) -> EmailMessage:
 
 def _encoding(text: str) -> str:
     return "7bit" if text.isascii() else "8bit"
+
+
+def _mailbox(address: str) -> Address:
+    # Given whole, `email` takes other letters than ASCII before the @ for a defect; in parts they are RFC 6532.
+    local, _, host = address.rpartition("@")
+    return Address(addr_spec=address) if local.isascii() else Address(username=local, domain=host)
 
 
 def _deliverable(address: str) -> str:
@@ -151,9 +157,9 @@ class FileMailer:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         file = self._folder / f"{stamp}-{re.sub(r'[^A-Za-z0-9@._+-]', '_', letter.recipient)[:100]}.eml"
-        unfinished = file.with_suffix(".part")
+        unfinished, content = file.with_suffix(".part"), message_of(letter, self._sender).as_bytes()
         with open(unfinished, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
-            out.write(message_of(letter, self._sender).as_bytes())
+            out.write(content)
         unfinished.rename(file)
 
 

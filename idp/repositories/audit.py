@@ -110,12 +110,7 @@ class PostgresAudit:
     async def closings(self) -> Mapping[date, Closing]:
         async with self._postgres.connection() as connection:
             rows = await connection.fetch(CLOSINGS)
-        told: dict[date, Closing] = {}
-        for row in rows:
-            detail = orjson.loads(row["detail"])
-            day, pruned = date.fromisoformat(detail["day"]), row["name"] == "audit_pruned"
-            told[day] = Closing(None if pruned else bytes.fromhex(detail["digest"]), pruned)
-        return told
+        return dict(filter(None, map(_closing, rows)))
 
     async def close_days(self) -> int:
         async with self._postgres.transaction() as connection:
@@ -165,6 +160,15 @@ def _query(wanted: EventFilter, limit: int, after: Place | None) -> tuple[str, l
         arguments += [after.at, UUID(after.id)]
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     return f"SELECT {COLUMNS} FROM audit.events {where} ORDER BY at DESC, id DESC LIMIT $1", arguments  # noqa: S608 - texts of ours
+
+
+def _closing(row: asyncpg.Record) -> tuple[date, Closing] | None:
+    """None for what this server never writes: somebody changed the row, and its own day tells so."""
+    detail, pruned = orjson.loads(row["detail"]), row["name"] == "audit_pruned"
+    try:
+        return date.fromisoformat(detail["day"]), Closing(None if pruned else bytes.fromhex(detail["digest"]), pruned)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _recorded(row: asyncpg.Record) -> RecordedEvent:

@@ -5,12 +5,25 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import ceil
 
 from idp.domain.limits import Decision, Limit
 
 BUCKETS = 30
 MOST_SUBJECTS = 50_000
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """*latest* of its calls, in milliseconds."""
+
+    calls: int = 0
+    latest: int = 0
+
+    def count(self, now: int) -> None:
+        self.calls += 1
+        self.latest = now
 
 
 class LocalLimits:
@@ -25,28 +38,25 @@ class LocalLimits:
         self._workers = workers
         self._most = most
         self._clock = clock
-        self._counters: OrderedDict[bytes, dict[int, int]] = OrderedDict()
+        self._counters: OrderedDict[bytes, dict[int, _Bucket]] = OrderedDict()
 
     def take(self, limit: Limit, name: bytes) -> Decision:
         """Counts one call under *name*, if it is allowed."""
         share = ceil(limit.count / self._workers)
-        width = int(limit.window.total_seconds() * 1000) / BUCKETS
+        window = int(limit.window.total_seconds() * 1000)
         now = int(self._clock() * 1000)
-        current = int(now // width)
-        counter = self._counter(name, oldest=current - BUCKETS)
-        allowed = sum(counter.values()) < share
+        counter = self._counter(name, after=now - window)
+        counted = sum(bucket.calls for bucket in counter.values())
+        allowed = counted < share
         if allowed:
-            counter[current] = counter.get(current, 0) + 1
-
-        def leaves(bucket: int) -> int:
-            return ceil(((bucket + BUCKETS + 1) * width - now) / 1000)
-
+            counter.setdefault(int(now // (window / BUCKETS)), _Bucket()).count(now)
+        latest = [bucket.latest for bucket in counter.values()]
         return Decision(
             allowed,
             limit.count,
-            share - sum(counter.values()),
-            reset=leaves(max(counter)),
-            retry_after=leaves(min(counter)),
+            share - counted - allowed,
+            reset=ceil((max(latest) + window - now) / 1000),
+            retry_after=ceil((min(latest) + window - now) / 1000),
         )
 
     @property
@@ -54,9 +64,9 @@ class LocalLimits:
         """How many subjects."""
         return len(self._counters)
 
-    def _counter(self, name: bytes, oldest: int) -> dict[int, int]:
-        """The buckets that count still. The one that the window's far end cuts through counts in full."""
-        kept = {bucket: calls for bucket, calls in self._counters.pop(name, {}).items() if bucket >= oldest}
+    def _counter(self, name: bytes, after: int) -> dict[int, _Bucket]:
+        """The buckets that count still: in full, until their latest call leaves the window."""
+        kept = {number: bucket for number, bucket in self._counters.pop(name, {}).items() if bucket.latest > after}
         self._counters[name] = kept
         if len(self._counters) > self._most:
             self._counters.popitem(last=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -72,14 +73,28 @@ class PostgresMails:
         **params: str,
     ) -> None:
         """Within the caller's transaction, before its events. The caller announces it once that is committed."""
+        await self._write(connection, kind, recipient, user_id, params, MOST_AN_HOUR if kind in CAPPED else None)
+
+    async def write_none(self, connection: asyncpg.Connection, kind: MailKind, recipient: str) -> None:
+        """The statements of `write` and no mail, so that an address without an account takes as long as one with."""
+        await self._write(connection, kind, recipient, None, {}, 0)
+
+    async def _write(
+        self,
+        connection: asyncpg.Connection,
+        kind: MailKind,
+        recipient: str,
+        user_id: UUID | None,
+        params: Mapping[str, str],
+        cap: int | None,
+    ) -> None:
         canonical = canonical_email(recipient)
         if len(canonical) > LONGEST_CANONICAL:
             return  # no account has such an address
         where = origin.get()
         # An administrator's own address is no business of who gets the mail.
         cause = {"address": None if where.actor else where.address, "request_id": where.request_id}
-        known = {name: value for name, value in (cause | params).items() if value is not None}
-        cap = MOST_AN_HOUR if kind in CAPPED else None
+        known = {name: value for name, value in {**cause, **params}.items() if value is not None}
         if cap is not None:
             await connection.execute(LOCK, canonical)
         await connection.execute(

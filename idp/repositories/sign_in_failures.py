@@ -15,7 +15,7 @@ import asyncpg
 import structlog
 
 from idp.database.postgres import Postgres
-from idp.domain.events import AccountLocked, AccountUnlocked, SignInFailed
+from idp.domain.events import AccountLocked, AccountUnlocked, SignInFailed, origin
 from idp.domain.lockout import LONGEST_CHECK, Counter, LockoutPolicy, Place
 from idp.domain.mails import MailKind
 from idp.domain.users import User, canonical_email
@@ -123,16 +123,18 @@ class PostgresSignInFailures:
 
     async def clear(self, user: User) -> bool:
         counter = Counter(user.email, user.id)
-        event = AccountUnlocked(user_id=user.id, identifier=self._identifier(counter))
         async with self._postgres.transaction() as connection:
             rows = await connection.fetch(CLEAR, self._name(counter), user.id, self._policy.attempts)
-            if not any(row["locked"] for row in rows):
+            locked = any(row["locked"] for row in rows)
+            if not locked and not (rows and origin.get().actor):
                 return False
-            await self._mail(connection, MailKind.ACCOUNT_UNLOCKED, counter)
+            if locked:
+                await self._mail(connection, MailKind.ACCOUNT_UNLOCKED, counter)
+            event = AccountUnlocked(user_id=user.id, identifier=self._identifier(counter), locked=locked)
             await self._trail.write(connection, event)
         self._trail.announce(event)
         self._mails.announce()
-        return True
+        return locked
 
     async def purge(self, most: int) -> int:
         async with self._postgres.connection() as connection:
@@ -144,7 +146,9 @@ class PostgresSignInFailures:
             await connection.execute(statement, self._name(counter))
 
     async def _mail(self, connection: asyncpg.Connection, kind: MailKind, counter: Counter) -> None:
-        if counter.user_id is not None:
+        if counter.user_id is None:
+            await self._mails.write_none(connection, kind, counter.address)
+        else:
             await self._mails.write(connection, kind, counter.address, counter.user_id)
 
     def _lock(self, counter: Counter) -> AccountLocked:

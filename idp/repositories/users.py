@@ -15,7 +15,8 @@ from idp.repositories.events import AuditTrail
 # Whoever makes the first administrator or takes one away holds this, so that each sees what the one before has done.
 ADMINISTRATORS = 0x6964702D61646D69
 
-ACTIVE_ADMINISTRATOR = "status = 'active' AND roles @> ARRAY['ADMIN']"
+# Who was invited and has set no password yet cannot sign in, so is nobody to rely on.
+ACTIVE_ADMINISTRATOR = "status = 'active' AND roles @> ARRAY['ADMIN'] AND password_hash IS NOT NULL"
 LAST_ADMINISTRATOR = f"""
 SELECT EXISTS (SELECT FROM users WHERE id = $1 AND {ACTIVE_ADMINISTRATOR})
     AND NOT EXISTS (SELECT FROM users WHERE id <> $1 AND {ACTIVE_ADMINISTRATOR})

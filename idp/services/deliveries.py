@@ -83,26 +83,34 @@ class Deliveries:
         return len(claimed)
 
     async def _deliver(self, mail: QueuedMail) -> None:
-        origin.set(Origin(address=mail.params.get("address"), request_id=mail.params.get("request_id")))
         try:
-            await self._send(mail)
+            await self._tried(mail)
         except StoreUnavailable as fault:
             log.warning("mail_postponed", mail_id=str(mail.id), kind=mail.kind, reason=str(fault))
         except Exception:
-            # The lease brings it back: one mail that cannot be made must not keep the others waiting.
-            log.exception("mail_failed", mail_id=str(mail.id), kind=mail.kind)
+            log.exception("mail_failed", mail_id=str(mail.id), kind=mail.kind)  # the lease brings it back
 
-    async def _send(self, mail: QueuedMail) -> None:
+    async def _tried(self, mail: QueuedMail) -> None:
         try:
-            letter = await self._letter(mail)
-            if letter is None:
-                await self.mails.forget(mail)
-                return
-            await self.mailer.send(letter)
+            origin.set(Origin(address=mail.params.get("address"), request_id=mail.params.get("request_id")))
+            sent = await self._sent(mail)
         except MailNotSent as fault:
             await self._not_sent(mail, fault)
+        except StoreUnavailable:
+            raise
+        except Exception as fault:
+            # One that cannot be made waits like one that is not taken, and is given up in the end.
+            log.exception("mail_failed", mail_id=str(mail.id), kind=mail.kind)
+            await self._not_sent(mail, MailNotSent(type(fault).__name__))
         else:
-            await self.mails.sent(mail)
+            await (self.mails.sent(mail) if sent else self.mails.forget(mail))
+
+    async def _sent(self, mail: QueuedMail) -> bool:
+        """False when nobody is to be told."""
+        letter = await self._letter(mail)
+        if letter is not None:
+            await self.mailer.send(letter)
+        return letter is not None
 
     async def _not_sent(self, mail: QueuedMail, fault: MailNotSent) -> None:
         if fault.refused or mail.given_up(self.now()):

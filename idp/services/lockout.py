@@ -45,7 +45,11 @@ class _Row:
 
 @dataclass(slots=True)
 class Attempt:
-    """*settled* unless the password was not looked at after all."""
+    """
+    *settled* unless the password was not looked at after all.
+
+    Once it was, a caller who goes away changes nothing: neither a failure nor the place is lost with the request.
+    """
 
     counter: Counter
     failures: SignInFailures
@@ -53,11 +57,11 @@ class Attempt:
 
     async def failed(self, event: SignInFailed) -> None:
         self.settled = True
-        await self.failures.failed(self.counter, event)
+        await asyncio.shield(self.failures.failed(self.counter, event))
 
     async def succeeded(self) -> None:
         self.settled = True
-        await self.failures.succeeded(self.counter)
+        await asyncio.shield(self.failures.succeeded(self.counter))
 
 
 class Lockout:

@@ -165,8 +165,9 @@ async def test_of_the_last_two_administrators_disabled_at_once_one_stays(program
 
 async def insert(database: Any, email: str, roles: list[str], *, name: str = "Ada", status: str = "active") -> UUID:
     user_id: UUID = await database.fetchval(
-        """INSERT INTO users (id, email, email_norm, name, roles, status, email_verified, auth_epoch, created_at, updated_at)
-        VALUES (gen_random_uuid(), $1::text, $1::text, $2, $3, $4, true, 0, now(), now()) RETURNING id""",
+        """INSERT INTO users
+        (id, email, email_norm, name, password_hash, roles, status, email_verified, auth_epoch, created_at, updated_at)
+        VALUES (gen_random_uuid(), $1::text, $1::text, $2, 'a hash', $3, $4, true, 0, now(), now()) RETURNING id""",
         email,
         name,
         roles,

@@ -82,6 +82,7 @@ async def test_the_runtime_role_has_the_rights_it_needs_and_no_others(urls: Stor
     ],
 )
 async def test_the_runtime_role_cannot(urls: StoreUrls, statement: str) -> None:
+    """SC4."""
     connection = await connected(urls.database)
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -91,6 +92,7 @@ async def test_the_runtime_role_cannot(urls: StoreUrls, statement: str) -> None:
 
 
 async def test_up_down_and_up_again_leave_the_same_tables(empty: StoreUrls) -> None:
+    """SC8."""
     applied = await migration.migrate(empty.migration, RUNTIME)
     first = await tables(empty)
     await migration.downgrade(empty.migration, None)
@@ -110,6 +112,7 @@ async def tables(urls: StoreUrls) -> set[str]:
 
 
 async def test_of_three_nodes_that_migrate_at_once_one_applies_each_step(empty: StoreUrls) -> None:
+    """SC8."""
     nodes = [await asyncio.create_subprocess_exec(*migrating(empty), stdout=asyncio.subprocess.PIPE) for _ in range(3)]
     answers = [(await node.communicate())[0].decode().split() for node in nodes]
 

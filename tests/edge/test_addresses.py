@@ -94,7 +94,7 @@ def test_a_peer_without_an_address_keeps_its_name(peer: str) -> None:
 
 
 async def test_spoofed_headers_reach_neither_trail_nor_answer(world: World) -> None:
-    """PX1, PX3, PX4, PX5: this server trusts no proxy."""
+    """PX1, PX3, PX4, PX5; oauth2-proxy CVE-2025-64484: this server trusts no proxy."""
     spoofed = {
         "X-Forwarded-For": "1.2.3.4",
         "X-Real-IP": "1.2.3.4",

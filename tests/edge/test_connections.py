@@ -17,7 +17,7 @@ SECOND = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 async def test_a_length_and_chunks_together_are_refused_and_the_connection_ends(
     world: World, path: bytes, order: int
 ) -> None:
-    """T9, RFC 9112, section 6.1: what follows must not be taken for a second request."""
+    """T9, IN12; Netty CVE-2026-42581. RFC 9112, section 6.1: what follows must not be taken for a second request."""
     lengths = b"".join([b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"][::order])
 
     async with connection(world.settings.issuer) as raw:
@@ -45,7 +45,7 @@ async def test_a_length_and_chunks_together_are_refused_and_the_connection_ends(
     ],
 )
 async def test_a_body_whose_end_is_in_doubt_ends_the_connection(world: World, framing: bytes) -> None:
-    """IN12, h11 CVE-2025-43859."""
+    """IN12; h11 CVE-2025-43859."""
     async with connection(world.settings.issuer) as raw:
         await raw.send(FORM + framing + SECOND)
         first, second = await raw.answer(), await raw.answer()
@@ -105,7 +105,7 @@ async def test_only_a_path_is_a_target(world: World, target: bytes) -> None:
 
 
 async def test_an_upgrade_to_http_2_is_not_taken(world: World) -> None:
-    """T10: behind it a request would pass the rules of a proxy that reads HTTP/1.1."""
+    """T10, IN12; h2 CVE-2025-57804: behind it a request would pass the rules of a proxy that reads HTTP/1.1."""
     upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
 
     answer = await exchanged(world.settings.issuer, b"GET /health HTTP/1.1\r\nHost: x\r\n" + upgrade + b"\r\n")
@@ -115,7 +115,7 @@ async def test_an_upgrade_to_http_2_is_not_taken(world: World) -> None:
 
 
 async def test_http_2_without_an_upgrade_is_refused(world: World) -> None:
-    """T10."""
+    """T10, IN12; HTTP/2 CVE-2023-44487."""
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 
     answer = await exchanged(world.settings.issuer, preface)

@@ -71,7 +71,7 @@ async def test_a_configured_page_may_call_rest_with_credentials(world: World) ->
 
 @pytest.mark.parametrize("origin", EVIL)
 async def test_no_other_page_may_call_rest(world: World, client: Registered, origin: str) -> None:
-    """CO1: compared exactly, never reflected. `Vary` also then, or a cache would mix the answers up."""
+    """CO1; Casdoor CVE-2024-41657: compared exactly, never reflected. `Vary` also then, or a cache would mix the answers up."""
     raw = {"Origin": origin.encode("latin-1")}
     for answer in (
         await preflight(world, "/auth/login", origin),
@@ -99,7 +99,7 @@ async def test_a_page_of_a_client_may_call_the_token_endpoint_but_not_rest(world
 
 
 async def test_a_client_s_pages_read_its_answers_and_its_errors(world: World, client: Registered) -> None:
-    """CO2, CO4: decided by the client that is registered."""
+    """CO2, CO4; Keycloak CVE-2026-37977: decided by the client that is registered."""
     tokens = await world.signed_in(client)
 
     async def sent(origin: str, **fields: str) -> httpx.Response:

@@ -95,6 +95,7 @@ async def test_a_killed_postgres_loses_nothing_that_was_acknowledged(
 async def test_while_postgres_is_down_every_answer_says_try_again(
     site: Site, http: httpx.AsyncClient, clients: list[Client], log: Log
 ) -> None:
+    """SC9, LG4; fosite CVE-2020-15223."""
     leaver, *live = clients
     async with refreshing(live, log) as crowd:
         await crowd.progress()

@@ -93,7 +93,7 @@ def copy(folder: Path, to: Path) -> None:
 async def test_a_valkey_that_forgot_everything_loses_no_session_and_revives_none(
     site: Site, clients: list[Client], signed_out: list[Client], log: Log
 ) -> None:
-    """RF11."""
+    """RF11; Keycloak CVE-2026-9802."""
     one_tab_each(clients)
     async with refreshing(clients, log) as crowd, redis.asyncio.from_url(site.stores.start().redis) as valkey:
         for _ in range(3):

@@ -144,7 +144,7 @@ async def test_the_owner_of_a_known_address_is_told_of_a_registration(world: Wor
 
 
 async def test_nobody_verifies_an_address_through_the_profile(world: World) -> None:
-    """RG18."""
+    """RG18; Zitadel CVE-2026-27946."""
     tokens = await world.signed_in()
 
     answer = await world.http.patch(

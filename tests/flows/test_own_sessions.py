@@ -72,6 +72,7 @@ async def test_a_refresh_soon_after_writes_nothing(world: World) -> None:
 
 
 async def test_ending_a_session_signs_that_device_out(world: World) -> None:
+    """SE15."""
     mine = await world.signed_in()
     other = await world.signed_in(email=mine.email)
     session_id = (await world.session(other))["id"]
@@ -86,6 +87,7 @@ async def test_ending_a_session_signs_that_device_out(world: World) -> None:
 
 
 async def test_nobody_ends_the_session_of_somebody_else(world: World) -> None:
+    """AD3, SE15; Zitadel CVE-2025-27507."""
     mine, theirs = await world.signed_in(), await world.signed_in()
     ids = [(await world.session(theirs))["id"], uuid4(), "nonsense"]
 
@@ -124,7 +126,7 @@ async def test_a_wrong_password_deletes_nothing(world: World) -> None:
 
 
 async def test_the_id_of_a_deleted_account_is_given_to_nobody(world: World) -> None:
-    """RG24."""
+    """RG24; Zitadel CVE-2026-55670."""
     tokens = await world.signed_in()
     before = (await user_of(world, tokens.email))["id"]
     await delete(world, tokens)

@@ -1,4 +1,4 @@
-"""A forgotten password, from the request to the first sign-in with the new one (RG2 to RG14)."""
+"""A forgotten password, from the request to the first sign-in with the new one (group RG)."""
 
 from __future__ import annotations
 
@@ -153,12 +153,12 @@ async def test_a_bad_password_does_not_use_the_token_up(world: World) -> None:
 
 @pytest.mark.parametrize("token", ["x", "A" * 43, "ä" * 43, "A" * 42 + "=", " " * 43, "A" * 9_999])
 async def test_a_made_up_token_is_refused_by_name(world: World, token: str) -> None:
-    """RG9."""
+    """RG9; Keycloak CVE-2026-1529."""
     assert refused_for(await reset(world, token)) == ["token"]
 
 
 async def test_a_token_to_verify_an_address_sets_no_password(world: World) -> None:
-    """RG9: each token is for its own purpose."""
+    """RG9; Keycloak CVE-2026-18963: each token is for its own purpose."""
     email = await world.registered()
     token = (await world.mail(email, "Verify")).token
 
@@ -210,7 +210,7 @@ async def test_the_token_is_long_random_and_stored_as_a_digest(world: World) -> 
 
 
 async def test_links_lead_to_the_issuer_whatever_the_request_says(world: World) -> None:
-    """RG12."""
+    """RG12; Zitadel CVE-2025-64101."""
     email = await world.registered()
     hostile = {"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example", "Origin": "https://evil.example"}
 

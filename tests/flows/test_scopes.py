@@ -34,7 +34,7 @@ async def test_less_can_be_asked_for(world: World, asked: str, granted: str) -> 
 )
 @pytest.mark.parametrize("grant_type", ["client_credentials", "refresh_token"])
 async def test_what_the_client_may_not_have_is_an_invalid_scope(world: World, grant_type: str, scope: str) -> None:
-    """TE16. Trap 6. Nothing is dropped in silence."""
+    """TE16; authentik CVE-2024-52287. Trap 6. Nothing is dropped in silence."""
     client = await world.client()
     tokens = await world.signed_in(client)
 
@@ -76,7 +76,7 @@ async def test_a_refresh_never_widens_what_was_granted(world: World) -> None:
 
 
 async def test_a_scope_taken_from_the_client_is_gone_at_the_next_refresh(world: World) -> None:
-    """CVE class: Rauthy 0.36.1, scope confusion at refresh."""
+    """RF14; Rauthy 0.36.1, scope confusion at refresh."""
     client = await world.client()
     tokens = await world.signed_in(client)
 

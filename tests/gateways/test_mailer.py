@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from inbox import Inbox, smtp_server
 
 from idp.domain.mails import Letter, MailNotSent
+from idp.gateways import mailer
 from idp.gateways.mailer import FileMailer, SmtpMailer, message_of
 
 SENDER = "Token server <no-reply@id.example>"
@@ -195,6 +197,35 @@ async def test_an_address_that_is_none_is_not_written_to(recipient: str, tmp_pat
 
 def test_the_host_of_an_address_goes_out_in_its_ascii_form() -> None:
     assert message_of(letter(recipient="ada@bücher.example"), SENDER)["To"] == "ada@xn--bcher-kva.example"
+
+
+async def test_an_address_with_other_letters_before_the_at_is_written_to() -> None:
+    """RFC 6531: whoever can register with it can verify it."""
+    inbox = Inbox()
+    async with smtp_server(inbox, enable_SMTPUTF8=True) as port:
+        await SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER).send(letter(recipient="jürgen@bücher.example"))
+
+    [envelope] = inbox.envelopes
+    assert envelope.rcpt_tos == ["jürgen@xn--bcher-kva.example"]
+    assert "\r\nTo: jürgen@xn--bcher-kva.example\r\n" in envelope.content.decode()
+
+
+async def test_a_server_that_takes_the_connection_and_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        ended.set()
+        writer.close()
+
+    monkeypatch.setattr(mailer, "DEADLINE", 0.05)
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        with pytest.raises(MailNotSent) as fault:
+            await SmtpMailer(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", SENDER).send(letter())
+        async with asyncio.timeout(10):
+            await ended.wait()
+
+    assert not fault.value.refused
 
 
 async def test_a_link_is_whole_in_the_file(tmp_path: Path) -> None:

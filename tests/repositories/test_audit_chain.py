@@ -270,6 +270,22 @@ async def test_a_day_that_was_made_anew_is_not_the_one_that_was_closed(world: Wo
     assert (await examined(world.services, day)).fault is Fault.OTHER_DIGEST
 
 
+CLOSINGS = ["{}", "[]", "7", '{"day": "x", "digest": ""}', '{"day": 7}', '{"day": "1899-01-01", "digest": 7}']
+
+
+@pytest.mark.parametrize("detail", CLOSINGS)
+async def test_a_closing_that_cannot_be_read_is_a_changed_row_like_any_other(world: World, detail: str) -> None:
+    later = await chained_day(world.database, 2, name="audit_pruned", detail='{"day": "1899-01-01", "count": 1}')
+    other = await chained_day(world.database, 3)
+    await world.database.execute(
+        "UPDATE audit.events SET name = 'audit_day_closed', detail = $2 WHERE day = $1 AND seq = 2", later, detail
+    )
+
+    days = {one.day: one async for one in world.services.audit_verification.days({})}
+
+    assert (days[later].fault, days[other].fault) == (Fault.CHANGED, None)
+
+
 async def test_the_day_that_goes_on_is_not_closed(world: World) -> None:
     await world.services.events.record(SignInFailed(cause="test"))
 

@@ -80,7 +80,9 @@ async def test_no_window_wherever_it_begins_holds_more_than_the_limit(store: Red
         if allowed:
             admitted.append(clock.ms)
         assert len([at for at in admitted if at > clock.ms - window]) <= limit.count
-        assert 0 < fits_in <= empty_in <= window + 2 * window / BUCKETS + 1
+        assert 0 < fits_in <= empty_in <= window
+        assert decision.retry_after == seconds(fits_in)
+        assert decision.reset == seconds(empty_in)
 
 
 async def test_a_call_fits_again_when_it_is_said_to(store: RedisStore) -> None:
@@ -102,6 +104,15 @@ async def test_a_call_fits_again_when_it_is_said_to(store: RedisStore) -> None:
     assert (allowed, too_early, then) == (0, 0, 1)
 
 
+async def test_who_is_refused_never_waits_longer_than_the_window(store: RedisStore) -> None:
+    script, clock, name = with_own_clock(), Clock(), f"rl:{{{uuid4()}}}".encode()
+    clock.ms -= clock.ms % 2000  # the beginning of a bucket, where its end is farthest away
+    for _ in range(2):
+        _, _, fits_in, empty_in = map(int, await store.run(script, (name,), 1, 60_000, BUCKETS, clock.ms))
+
+    assert (fits_in, empty_in) == (60_000, 60_000)
+
+
 async def test_of_many_calls_at_once_as_many_are_allowed_as_the_limit_says(store: RedisStore) -> None:
     counted, subject = limits(store, 7), str(uuid4())
 
@@ -119,7 +130,7 @@ async def test_a_counter_expires_and_hides_whose_it_is(store: RedisStore, cache:
     (name,) = await cache.keys("rl:*")
 
     assert b"198" not in name
-    assert 60_000 <= await cache.pttl(name) <= 64_000
+    assert 50_000 < await cache.pttl(name) <= 60_000
     assert await cache.memory_usage(name) < 200
 
 
@@ -237,7 +248,7 @@ async def test_a_refresh_too_many_is_refused_and_leaves_the_family_as_it_was(lim
 
     assert refused.outcome is Outcome.LIMITED
     assert refused.decision is not None
-    assert 0 < refused.decision.retry_after <= seconds(64_000)
+    assert 0 < refused.decision.retry_after <= 60
     assert await limited.cache.hgetall(limited.key) == before
     await limited.cache.delete(refreshes_key(limited.user_id))
     assert await limited.outcome(token) is Outcome.OK
@@ -282,9 +293,7 @@ async def test_a_call_repeated_with_its_own_proposal_is_counted_once(limited: Fa
         repeated = await limited.rotate(token, proposed)
 
     assert repeated.outcome is Outcome.OK
-    assert (await limited.rotate(repeated.successor or token)).decision == Decision(
-        True, 3, 1, reset=pytest.approx(61, abs=2), retry_after=0
-    )
+    assert (await limited.rotate(repeated.successor or token)).decision == Decision(True, 3, 1, reset=60, retry_after=0)
 
 
 async def test_theft_is_seen_beyond_the_limit_too(limited: Family) -> None:
@@ -325,6 +334,6 @@ async def test_families_of_one_user_share_a_limit_and_a_slot(store: RedisStore, 
     tags = [key.split(b"}")[0].split(b"{")[1] for key in (limited.key, other.key, refreshes_key(limited.user_id))]
 
     assert outcomes == [Outcome.OK, Outcome.OK]
-    assert await limited.cache.hvals(refreshes_key(limited.user_id)) in ([b"2"], [b"1", b"1"])
+    assert sum(int(held.split(b":")[0]) for held in await limited.cache.hvals(refreshes_key(limited.user_id))) == 2
     assert len(set(tags)) == 1
     assert family_key(limited.id, uuid4()) != limited.key

@@ -150,6 +150,31 @@ async def test_an_attempt_that_is_not_settled_gives_its_place_back(failures: Fai
     assert (await failures.row(counter))["pending"] == 0
 
 
+async def test_a_failure_counts_also_when_the_caller_goes_away_while_it_is_written(
+    failures: Failures, counter: Counter
+) -> None:
+    """LK2: or whoever hangs up at the right moment would guess without an end."""
+    lockout = Lockout(failures, POLICY.attempts)
+
+    async def guess() -> None:
+        async with lockout.attempt(counter) as attempt:
+            evaluated.set()
+            await attempt.failed(WRONG)
+
+    evaluated = asyncio.Event()
+    request = asyncio.create_task(guess())
+    await evaluated.wait()
+    request.cancel()
+    await asyncio.wait((request,))
+    async with asyncio.timeout(10):
+        while (await failures.row(counter))["failures"] == 0:
+            await asyncio.sleep(0.01)
+
+    row = await failures.row(counter)
+    assert request.cancelled()
+    assert (row["failures"], row["pending"]) == (1, 0)
+
+
 async def test_who_is_blocked_is_told_how_long_in_whole_seconds(failures: Failures, counter: Counter) -> None:
     lockout = Lockout(failures, POLICY.attempts)
     async with lockout.attempt(counter) as attempt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import httpx
@@ -112,7 +113,7 @@ async def test_what_is_no_mail_address_is_refused(world: World, email: str) -> N
     ],
 )
 async def test_every_spelling_of_an_address_is_the_same_account(world: World, spelled) -> None:
-    """PW17, RG22."""
+    """PW17, RG22; Authelia CVE-2026-47203."""
     email = await world.registered()
 
     again = await registering(world, email=spelled(email), password="Another-Pass-8")
@@ -177,3 +178,48 @@ async def test_a_name_is_trimmed_and_composed(world: World) -> None:
     answer = await registering(world, name="  Ada \n  Lovelace\u0301 ")
 
     assert answer.json()["user"]["name"] == unicodedata.normalize("NFC", "Ada Lovelace\u0301")
+
+
+async def test_a_nul_ends_no_password(world: World) -> None:
+    """PW4: it is refused at both doors, so nothing behind it can be left out."""
+    email = world.new_email()
+    made = await registering(world, email=email, password="Ab1\0cdefgh")
+
+    statuses = [await signs_in(world, email, it) for it in ("Ab1\0cdefgh", "Ab1\0XXXXXX", "Ab1")]
+
+    assert (made.status_code, statuses) == (400, [400, 400, 401])
+
+
+async def test_an_address_that_is_not_verified_yet_signs_in_at_every_door(world: World) -> None:
+    """PW23: the account says that it is not, and each door does the same."""
+    email, client = await world.registered(), await world.client()
+
+    rest = await world.post("/auth/login", email=email, password=PASSWORD)
+    grant = await world.token(client.auth, grant_type="password", username=email, password=PASSWORD)
+
+    assert (rest.status_code, grant.status_code) == (200, 200)
+    assert rest.json()["user"]["emailVerified"] is False
+
+
+async def test_no_hint_and_no_question_stands_for_a_password(world: World) -> None:
+    """PW24: nothing that the API takes or gives has one."""
+    schemas = (await world.http.get("/openapi.json")).json()["components"]["schemas"]
+    members = {name.lower() for schema in schemas.values() for name in schema.get("properties", {})}
+
+    assert "password" in members
+    assert [name for name in members if re.search("hint|question|secretanswer", name)] == []
+
+
+async def test_a_profile_is_changed_by_its_owner_only_and_says_no_more_than_text(world: World) -> None:
+    """UI8: whom a request names besides changes nobody, and what was written is data of its own type."""
+    mine, theirs = await world.signed_in(), await world.signed_in()
+    name = "<script>alert(1)</script>"
+
+    other = await world.call("PATCH", "/auth/profile", mine, json={"name": "Eve", "email": theirs.email})
+    own = await world.call("PATCH", "/auth/profile", mine, json={"name": name})
+
+    assert (other.status_code, own.status_code) == (400, 200)
+    assert own.json()["user"]["name"] == name
+    assert own.headers["content-type"] == "application/json"
+    assert own.headers["x-content-type-options"] == "nosniff"
+    assert (await world.profile(theirs.access_token)).json()["user"]["name"] == "Ada"

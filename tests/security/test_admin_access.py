@@ -99,7 +99,7 @@ async def test_without_a_token_nothing_is_told(
 
 
 async def test_a_user_may_nothing_and_leaves_an_event(world: World, admin_routes: list[tuple[str, str]]) -> None:
-    """AD1, AD11: however wide the scope is."""
+    """AD1, AD11; Keycloak CVE-2024-3656, authentik CVE-2024-42490: however wide the scope is."""
     tokens = await world.signed_in(await world.client(scope="openid admin *"), scope="openid admin *")
     user_id = (await world.session(tokens))["user_id"]
 
@@ -229,13 +229,25 @@ def spellings(path: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", ["/admin/users", "/admin/keys"])
 async def test_no_spelling_of_a_path_goes_past_the_guard(world: World, path: str) -> None:
-    """AD12."""
+    """AD12; Oathkeeper CVE-2026-33494."""
     tried = list(spellings(path))
     for spelling in tried:
         request = f"GET {spelling} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
         answer = await exchanged(world.settings.issuer, request)
         assert answer is None or answer.status in (400, 401, 404), f"{spelling}: {answer.status}"
     assert len(tried) >= 50
+
+
+@pytest.mark.parametrize("path", ["/%61dmin/users", "/admin%2fusers", "/admin%2Fusers", "/%61%64%6d%69%6e/users"])
+async def test_the_prefix_that_a_proxy_keeps_to_itself_has_one_spelling(world: World, path: str) -> None:
+    """AD12: for an administrator too."""
+    admin = await world.admin()
+    headers = f"Host: localhost\r\nAuthorization: Bearer {admin.access_token}\r\nConnection: close\r\n\r\n"
+
+    answer = await exchanged(world.settings.issuer, f"GET {path} HTTP/1.1\r\n{headers}".encode())
+
+    assert answer is not None
+    assert answer.status == 404
 
 
 @pytest.mark.parametrize(

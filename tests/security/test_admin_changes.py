@@ -100,7 +100,7 @@ async def test_an_administrator_neither_sets_nor_learns_a_password(
 
 @pytest.mark.parametrize("change", [{"roles": ["ADMIN"]}, {"status": "active"}, {"emailVerified": True}])
 async def test_users_give_themselves_nothing(world: World, user: Tokens, change: dict[str, Any]) -> None:
-    """AD4: neither at their own door nor at the administrators'."""
+    """AD4; Keycloak CVE-2026-94000: neither at their own door nor at the administrators'."""
     own = await world.call("PATCH", "/auth/profile", user, json={"name": "Ada", **change})
     registering = await world.post("/auth/register", email=world.new_email(), password=PASSWORD, name="Ada", **change)
     admins = await world.call("PUT", f"/admin/users/{user_id(user)}", user, json=change)
@@ -176,6 +176,18 @@ async def test_deleting_ending_sessions_and_resets_are_told(world: World, admin:
     assert await told(world, "password_reset_triggered", admin, **concerned) == {}
     assert await told(world, "session_revoked", admin, **concerned) == {"reason": "admin"}
     assert (await told(world, "user_deleted", admin, **concerned))["changes"]["email"] == [user.email, None]
+
+
+async def test_forgetting_failures_that_were_no_lock_yet_is_told(world: World, admin: Tokens, user: Tokens) -> None:
+    """AD11: it gives who guesses more attempts."""
+    user_id = user.body["user"]["id"]
+    await world.post("/auth/login", email=user.email, password="Wrong-Horse-7")
+
+    for _ in range(2):
+        assert (await world.call("POST", f"/admin/users/{user_id}/unlock", admin)).status_code == 204
+
+    (event,) = await world.events("account_unlocked", user_id=user_id)
+    assert (event["actor"], event["detail"]["locked"]) == (admin.body["user"]["id"], False)
 
 
 async def test_every_change_of_a_client_is_told_without_its_secrets(world: World, admin: Tokens) -> None:

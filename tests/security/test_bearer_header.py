@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
-from forger import refused
+from forger import encoded, refused
 from raw_http import exchanged
 from world import Tokens, World
 
@@ -19,12 +21,28 @@ async def tokens(world: World) -> Tokens:
     "text", ["a", ".", "..", "...", "....", "a.b.c", "a.b.c.d.e", "." * 9000, "a" * 9000, "e30.e30.e30"]
 )
 async def test_garbage_is_refused(world: World, text: str) -> None:
-    """JW11: neither five parts nor many dots."""
+    """JW11; golang-jwt CVE-2025-30204: neither five parts nor many dots."""
     assert await refused(world, text)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": "dir", "enc": "A256GCM", "zip": "DEF"},
+        {"alg": "PBES2-HS256+A128KW", "enc": "A128GCM", "p2s": "AAAA", "p2c": 2**31 - 1},
+        {"alg": "RSA-OAEP", "enc": "A256GCM", "zip": "DEF"},
+    ],
+    ids=["a bomb in zip", "a key of two thousand million rounds", "a key of ours"],
+)
+async def test_an_encrypted_token_is_neither_unpacked_nor_decrypted(world: World, header: dict[str, object]) -> None:
+    """JW11; Authlib CVE-2025-62706, lestrrat/jwx CVE-2023-49290."""
+    bomb = zlib.compress(b"\0" * 1_000_000)
+
+    assert await refused(world, ".".join(map(encoded, (header, b"key", b"vector", bomb, b"tag"))))
+
+
 async def test_a_token_of_a_megabyte_is_refused(world: World) -> None:
-    """JW11, CVE-2025-61920."""
+    """JW11; Authlib CVE-2025-61920."""
     head = b"GET /auth/profile HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
 
     answer = await exchanged(world.settings.issuer, head + b"a" * 1_000_000 + b"\r\n\r\n")
@@ -64,7 +82,7 @@ async def test_the_header_is_read_strictly(world: World, tokens: Tokens, header:
 
 
 async def test_two_headers_or_a_token_elsewhere_are_refused(world: World, tokens: Tokens) -> None:
-    """UI2, UI5, SE16: not in the query, not in a cookie."""
+    """UI2, UI5, SE16; Keycloak CVE-2019-3868: not in the query, not in a cookie."""
     token = tokens.access_token
     pair = ("Authorization", f"Bearer {token}")
 

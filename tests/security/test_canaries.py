@@ -168,6 +168,7 @@ def nonsense(caller: Caller) -> None:
 
 
 def test_no_log_holds_a_secret(told: tuple[ServerProcess, Canaries]) -> None:
+    """LG1; joserfc CVE-2025-65015."""
     server, canaries = told
     # The welcome shows the demo client's secret: the log proper begins after it.
     logs = {server.log: server.output().split("jwks.json\n", 1)[1]}
@@ -180,12 +181,14 @@ def test_no_log_holds_a_secret(told: tuple[ServerProcess, Canaries]) -> None:
 
 
 def test_no_answer_holds_a_secret_that_was_sent(told: tuple[ServerProcess, Canaries]) -> None:
+    """LG1, AD9."""
     _, canaries = told
     for request, answer in canaries.answers:
         assert not found(answer, canaries.sent), request
 
 
 async def test_postgres_holds_no_secret(told: tuple[ServerProcess, Canaries]) -> None:
+    """LG1, RF16, RG4."""
     server, canaries = told
     urls = EmbeddedStores(server.folder / "data").attach()
     connection = await asyncpg.connect(**credentials(urls.migration))
@@ -204,6 +207,7 @@ async def test_postgres_holds_no_secret(told: tuple[ServerProcess, Canaries]) ->
 
 
 async def test_valkey_holds_nothing_that_could_be_presented(told: tuple[ServerProcess, Canaries]) -> None:
+    """LG1, RF16."""
     server, canaries = told
     urls = EmbeddedStores(server.folder / "data").attach()
     async with redis.asyncio.from_url(urls.redis) as cache:

@@ -103,7 +103,7 @@ async def test_a_public_client_needs_no_secret(world: World) -> None:
     ],
 )
 async def test_a_malformed_header_is_a_refused_client(world: World, authorization: str | bytes) -> None:
-    """CA2. Trap 6: a Basic header that is not UTF-8 is a 500 in stock Authlib."""
+    """CA2, TE5; node-oidc-provider 9.11. Trap 6: a Basic header that is not UTF-8 is a 500 in stock Authlib."""
     assert refused(await asked(world, authorization))
 
 
@@ -143,7 +143,7 @@ async def test_two_methods_at_once_are_refused(world: World) -> None:
 
 
 async def test_the_form_must_not_name_another_client_than_the_header(world: World) -> None:
-    """CA5. Trap 14."""
+    """CA5; oauthlib CVE-2026-118669. Trap 14."""
     client, other = await world.client(), await world.client()
     header = basic(f"{client.client_id}:{client.secret}")
 
@@ -165,7 +165,7 @@ async def test_the_form_must_not_name_another_client_than_the_header(world: Worl
     ],
 )
 async def test_only_the_registered_method_is_taken(world: World, registered: str | None, presented: str) -> None:
-    """CA4, CA6: a confidential client must send its secret, a public one has none to send."""
+    """CA4, CA6; Better Auth CVE-2026-53512: a confidential client must send its secret, a public one has none to send."""
     client = await world.client(auth_method=registered, grant_types=("password", "refresh_token"))
     ways: dict[str, Callable[[], dict[str, str]]] = {
         "none": lambda: {"client_id": client.client_id},
@@ -195,7 +195,7 @@ async def test_a_client_assertion_is_refused_while_no_client_can_have_one(world:
 
 @pytest.mark.parametrize("way", ["basic", "post"])
 async def test_an_unknown_client_a_wrong_secret_and_a_disabled_client_look_alike(world: World, way: str) -> None:
-    """CA10, CA13. Trap 27: 401 with a realm, whatever the method."""
+    """CA10, CA13, TE5. Trap 27: 401 with a realm, whatever the method."""
     known, disabled = await world.client(), await world.client(enabled=False)
     attempts = [("nobody", new_secret()), (known.client_id, new_secret()), (disabled.client_id, disabled.secret or "")]
 
@@ -249,7 +249,7 @@ async def test_a_client_disabled_elsewhere_is_refused_a_second_later(
 
 
 async def test_a_client_secret_costs_no_password_hash(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trap 33: the check is synchronous, so it must be quick; the secret has 256 bits, a digest of it is enough."""
+    """CA8. Trap 33: the check is synchronous, so it must be quick; the secret has 256 bits, a digest of it is enough."""
     client, hashed = await world.client(), []
     monkeypatch.setattr("idp.gateways.passwords.bcrypt", SimpleNamespace(hashpw=hashed.append, gensalt=bcrypt.gensalt))
 

@@ -77,7 +77,7 @@ async def faults(world: World, admin: Tokens, **members: Any) -> list[str]:
 
 @pytest.mark.parametrize("uri", [*REFUSED, *(f"https://a.example/cb?{query}" for query in CLOBBERING)])
 async def test_a_redirect_uri_that_could_lead_elsewhere_is_refused(world: World, admin: Tokens, uri: str) -> None:
-    """RU4, RU6; Keycloak CVE-2020-10776 and CVE-2026-9689."""
+    """RU4, RU6; Keycloak CVE-2020-10776, CVE-2026-9689, Authlib PYSEC-2026-4354."""
     members = {"redirectUris": ["https://a.example/good", uri]}
     if "\x00" in uri:
         answer = await world.call("POST", "/admin/clients", admin, json={"name": "Web", **members})

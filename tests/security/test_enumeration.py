@@ -70,7 +70,11 @@ async def logins(world: World) -> dict[str, str]:
 async def test_every_failed_sign_in_looks_the_same_and_does_the_same_work(
     world: World, hashing: Hashing, door: str
 ) -> None:
-    """PW14, PW16, T2: also with a damaged hash, for an account without a password, and for one that is disabled."""
+    """
+    PW14, PW16, T2; Zitadel CVE-2024-41952, authentik GO-2025-3822, supabase/auth #2674.
+
+    Also with a damaged hash, for an account without a password, and for one that is disabled.
+    """
     client = await world.client()
     seen, work = [], []
     for email in (await logins(world)).values():
@@ -156,6 +160,23 @@ async def test_registering_a_known_address_looks_like_registering_a_new_one(worl
     assert (await world.post("/auth/login", email=email, password=PASSWORD)).status_code == 200
 
 
+@pytest.mark.parametrize("status", ["active", "disabled"])
+async def test_forgetting_and_registering_hash_as_much_for_any_address(
+    world: World, hashing: Hashing, status: str
+) -> None:
+    """RG1, RG2, PW16: nothing for who has forgotten the password, one hash for who registers."""
+    known, work = await world.registered(), []
+    await world.database.execute("UPDATE users SET status = $2 WHERE email_norm = $1", known, status)
+    for email in (known, world.new_email()):
+        hashing.work()
+        await world.post("/auth/forgot-password", email=email)
+        forgotten = hashing.work()
+        await world.post("/auth/register", email=email, password="Another-Pass-8", name="Eve")
+        work.append((forgotten, hashing.work()))
+
+    assert work == [(0, 2**4)] * 2
+
+
 async def test_the_owner_of_a_known_address_is_on_record(world: World) -> None:
     email = await world.registered()
 
@@ -206,7 +227,7 @@ async def test_there_is_no_default_account(world: World) -> None:
 
 
 async def test_credentials_are_not_taken_from_the_address(world: World) -> None:
-    """PW25, PW26."""
+    """PW25, PW26; Flask CVE-2023-30861."""
     email = await world.registered()
 
     answer = await world.http.get("/auth/login", params={"email": email, "password": PASSWORD})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,11 @@ import pytest
 from world import PASSWORD, World
 
 from idp.domain.events import origin
+from idp.domain.lockout import Counter
+from idp.gateways import secret_keys
+from idp.repositories.sign_in_failures import name_of
+
+WRONG = "Wrong-Horse-7"
 
 
 @dataclass
@@ -34,29 +40,59 @@ def statements(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Statem
     execute = asyncpg.Connection._do_execute
 
     async def counted(self: Any, query: str, *arguments: Any, **options: Any) -> Any:
-        found.sent.setdefault(origin.get().user_agent, []).append(query)
+        # A new connection asks once for the types that it meets, whoever comes first.
+        if not re.search("typeinfo_tree|'jit'", query):
+            found.sent.setdefault(origin.get().user_agent, []).append(query)
         return await execute(self, query, *arguments, **options)
 
     monkeypatch.setattr(asyncpg.Connection, "_do_execute", counted)
     return found
 
 
-async def test_registering_takes_the_same_statements_for_a_known_address(world: World, statements: Statements) -> None:
+async def account(world: World, state: str) -> str:
+    """The address of an account in that *state*."""
+    email = await world.registered()
+    if state == "disabled":
+        await world.database.execute("UPDATE users SET status = 'disabled' WHERE email_norm = $1", email)
+    elif state == "locked":
+        await locked(world, email)
+    elif state == "without a password":
+        await world.database.execute("UPDATE users SET password_hash = NULL WHERE email_norm = $1", email)
+    return email
+
+
+async def locked(world: World, email: str) -> None:
+    """As if the last of its failures had just been."""
+    await failed_before(world, email, "blocked_until = now() + interval '15 minutes'")
+
+
+async def failed_before(world: World, email: str, change: str) -> None:
+    await world.post("/auth/login", email=email, password=WRONG)
+    key = name_of(Counter(email), secret_keys.derived(world.settings.secrets, secret_keys.IDENTIFIERS)[0])
+    done = await world.database.execute(f"UPDATE sign_in_failures SET {change} WHERE key = $1", key)
+    assert done == "UPDATE 1"
+
+
+@pytest.mark.parametrize("state", ["active", "disabled", "locked", "without a password"])
+async def test_registering_takes_the_same_statements_for_a_known_address(
+    world: World, statements: Statements, state: str
+) -> None:
     """RG1."""
     body = {"password": "Another-Pass-8", "name": "Eve"}
 
-    known = await statements.of("/auth/register", email=await world.registered(), **body)
+    known = await statements.of("/auth/register", email=await account(world, state), **body)
     new = await statements.of("/auth/register", email=world.new_email(), **body)
 
     assert known == new
     assert new[0] == 201
 
 
+@pytest.mark.parametrize("state", ["active", "disabled", "locked", "without a password"])
 async def test_asking_for_a_reset_takes_the_same_statements_for_an_unknown_address(
-    world: World, statements: Statements
+    world: World, statements: Statements, state: str
 ) -> None:
     """RG2: the user is not even looked up before the answer."""
-    known = await statements.of("/auth/forgot-password", email=await world.registered())
+    known = await statements.of("/auth/forgot-password", email=await account(world, state))
     unknown = await statements.of("/auth/forgot-password", email=world.new_email())
 
     assert known == unknown
@@ -78,15 +114,46 @@ async def test_a_change_of_address_takes_the_same_statements_for_a_taken_one(
     assert free[0] == 202
 
 
+@pytest.mark.parametrize("state", ["active", "disabled", "without a password"])
 async def test_a_failed_sign_in_takes_the_same_statements_for_an_unknown_address(
-    world: World, statements: Statements
+    world: World, statements: Statements, state: str
 ) -> None:
-    """PW14."""
-    known = await statements.of("/auth/login", email=await world.registered(), password="Wrong-Horse-7")
-    unknown = await statements.of("/auth/login", email=world.new_email(), password="Wrong-Horse-7")
+    """PW14, PW16."""
+    known = await statements.of("/auth/login", email=await account(world, state), password=WRONG)
+    unknown = await statements.of("/auth/login", email=world.new_email(), password=WRONG)
 
     assert known == unknown
     assert unknown[0] == 401
+
+
+@pytest.mark.parametrize("password", [PASSWORD, WRONG], ids=["right", "wrong"])
+async def test_a_locked_sign_in_takes_the_same_statements_for_an_unknown_address(
+    world: World, statements: Statements, password: str
+) -> None:
+    """PW16, LK10: whatever the password, it is not looked at."""
+    known, unknown = await account(world, "locked"), world.new_email()
+    await locked(world, unknown)
+
+    answers = [await statements.of("/auth/login", email=email, password=password) for email in (known, unknown)]
+
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 429
+
+
+async def test_the_failure_that_locks_takes_the_same_statements_for_an_unknown_address(
+    world: World, statements: Statements
+) -> None:
+    """PW16, LK10: though only an owner is written to."""
+    known, unknown = await world.registered(), world.new_email()
+    for email in (known, unknown):
+        last_but_one = world.settings.lockout_attempts - 1
+        await failed_before(world, email, f"failures = {last_but_one}, blocked_until = NULL")
+
+    answers = [await statements.of("/auth/login", email=email, password=WRONG) for email in (known, unknown)]
+
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 401
+    assert await world.mail(known, "locked")
 
 
 async def test_a_token_that_cannot_be_one_asks_no_store_and_hashes_nothing(

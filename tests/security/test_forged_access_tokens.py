@@ -34,13 +34,13 @@ async def test_the_genuine_token_opens_the_profile(world: World, tokens: Tokens,
 @pytest.mark.parametrize("alg", ["none", "None", "nOnE", "NONE", "", None, 0, ["RS256"], "rs256"])
 @pytest.mark.parametrize("signature", ["", "AAAA"])
 async def test_no_algorithm_is_no_signature(world: World, forger: Forger, alg: Any, signature: str) -> None:
-    """JW1."""
+    """JW1; Authlib CVE-2022-39174."""
     assert await refused(world, f"{encoded(forger.header | {'alg': alg})}.{encoded(forger.claims)}.{signature}")
 
 
 @pytest.mark.parametrize("form", ["pem", "pkcs1", "der", "modulus", "jwk", "empty"])
 async def test_the_public_key_is_no_hmac_secret(world: World, forger: Forger, form: str) -> None:
-    """JW1: CVE-2024-37568, CVE-2024-33663, CVE-2026-114616."""
+    """JW1; Authlib CVE-2024-37568, CVE-2026-114616, python-jose CVE-2024-33663, PyJWT CVE-2022-29217."""
     key = forger.public.key
     number = key.public_numbers().n
     secrets: dict[str, Callable[[], bytes]] = {
@@ -62,7 +62,7 @@ async def test_the_right_key_under_another_algorithm_is_refused(world: World, fo
 
 
 async def test_an_algorithm_in_the_header_that_did_not_sign_is_refused(world: World, forger: Forger) -> None:
-    """JW21."""
+    """JW21, JW1."""
     assert await refused(world, forger.signed(header=forger.header | {"alg": "RS256"}, alg="PS256"))
     assert await refused(world, forger.signed(header=forger.header | {"alg": "ES256"}))
     assert await refused(world, forger.signed(alg="ES256", key=ec.generate_private_key(ec.SECP256R1())))
@@ -75,7 +75,7 @@ async def test_a_foreign_key_is_refused(world: World, forger: Forger) -> None:
 
 @pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c"])
 async def test_a_key_in_the_header_is_not_used_nor_fetched(world: World, forger: Forger, name: str) -> None:
-    """JW2: CVE-2026-27962. Nobody connects to where the header points."""
+    """JW2; Authlib CVE-2026-27962. Nobody connects to where the header points."""
     public = jwt.algorithms.RSAAlgorithm.to_jwk(forger.foreign_key.public_key(), as_dict=True)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
@@ -109,7 +109,7 @@ async def test_a_key_in_the_header_is_not_used_nor_fetched(world: World, forger:
     ],
 )
 async def test_a_key_id_only_chooses_among_the_published(world: World, forger: Forger, kid: Any) -> None:
-    """JW3: neither path, query, nor type is an error of the server."""
+    """JW3; PyJWT CVE-2026-102274: neither path, query, nor type is an error of the server."""
     assert await refused(world, forger.signed(forger.header | {"kid": kid}, key=forger.foreign_key))
     assert await refused(world, forger.signed(forger.header | {"kid": kid}))
 
@@ -125,13 +125,13 @@ async def test_a_key_id_only_chooses_among_the_published(world: World, forger: F
     ],
 )
 async def test_an_extension_that_must_be_understood_is_refused(world: World, forger: Forger, more: Headers) -> None:
-    """JW4: CVE-2025-59420, CVE-2026-32597."""
+    """JW4; Authlib CVE-2025-59420, PyJWT CVE-2026-32597."""
     assert await refused(world, forger.signed(forger.header | more))
 
 
 @pytest.mark.parametrize("signatures", ["one", "none", "empty", "flattened"])
 async def test_json_serialization_is_no_bearer_token(world: World, forger: Forger, signatures: str) -> None:
-    """JW5: CVE-2026-96760, CVE-2026-102946."""
+    """JW5; Authlib CVE-2026-96760, joserfc CVE-2026-102946."""
     head, payload, signature = forger.genuine.split(".")
     one = {"protected": head, "signature": signature}
     forms: dict[str, Any] = {

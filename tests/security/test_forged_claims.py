@@ -58,7 +58,11 @@ async def test_no_claim_that_is_relied_on_may_be_missing(world: World, forger: F
 async def test_issuer_and_audience_are_compared_exactly(
     world: World, forger: Forger, claim: str, spell: Callable[[str], Any]
 ) -> None:
-    """JW7, JW8: CVE-2026-75509, CVE-2024-53861. A list of audiences that has ours in it is a token for us."""
+    """
+    JW7, JW8; joserfc CVE-2026-75509, PyJWT CVE-2024-53861, Authlib PYSEC-2026-4358, Apache CXF CVE-2026-50627.
+
+    A list of audiences that has ours in it is a token for us.
+    """
     value = spell(world.settings.issuer)
     token = forger.with_claims(**{claim: value})
 

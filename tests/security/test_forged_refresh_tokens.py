@@ -70,7 +70,7 @@ async def test_no_bit_can_be_changed(world: World, tokens: Tokens) -> None:
 
 
 async def test_no_length_but_its_own_is_read(world: World, tokens: Tokens) -> None:
-    """TE19, CVE-2026-27840 class: a truncated token is not a token."""
+    """TE19; Zitadel CVE-2026-27840: a truncated token is not a token."""
     text = tokens.refresh_token
     lengths = [text[:cut] for cut in (1, 7, 8, 50, 103, len(text) - 4, len(text) - 1)]
     lengths += [text[cut:] for cut in (1, 7, 8)]
@@ -141,7 +141,7 @@ async def test_the_mac_covers_the_whole_body(world: World, tokens: Tokens) -> No
     "text", ["x", "null", "[]", "é", "\u202e", "a" * 9_999, PREFIX, PREFIX * 16, "eyJhbGciOiJub25lIn0.e30."]
 )
 async def test_garbage_is_an_invalid_token(world: World, text: str) -> None:
-    """RF20, Rauthy 0.36.2 class."""
+    """RF20; Rauthy 0.36.2."""
     async with no_store_asked(world):
         assert await refused_everywhere(world, text)
 

@@ -108,6 +108,20 @@ async def test_of_two_that_remove_each_other_at_once_one_stays(
     assert await administrators(database) == 1
 
 
+async def test_one_who_was_invited_and_has_no_password_yet_does_not_count(
+    http: httpx.AsyncClient, database: asyncpg.Connection, two: list[tuple[str, dict[str, str]]]
+) -> None:
+    (mine, headers), (other, _) = two
+    assert (await http.put(other, json={"roles": ["USER"]}, headers=headers)).status_code == 200
+    invitation = {"email": "invited@example.com", "name": "Invited", "roles": ["ADMIN"]}
+    assert (await http.post("/admin/users", json=invitation, headers=headers)).status_code == 201
+
+    answer = await http.put(mine, json={"roles": ["USER"]}, headers=headers)
+
+    assert answer.status_code == 409
+    await database.execute("DELETE FROM users WHERE email = 'invited@example.com'")
+
+
 async def test_two_that_delete_themselves_and_each_other_leave_one(
     http: httpx.AsyncClient, database: asyncpg.Connection, two: list[tuple[str, dict[str, str]]]
 ) -> None:

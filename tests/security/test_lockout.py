@@ -82,6 +82,28 @@ async def test_failures_of_long_ago_no_longer_count(caller: Caller) -> None:
     assert await blocked(caller, email) == 1
 
 
+async def test_a_clock_that_is_set_back_locks_nobody_for_ever(caller: Caller) -> None:
+    """LK18: an hour back, a lock lasts that hour longer; no attempt comes free of it, and it ends."""
+    email = await caller.world.registered()
+    await caller.locks(email)
+    await caller.time_passes(email, -timedelta(hours=1))
+
+    assert 0 < await blocked(caller, email) <= 75 * 60
+    await caller.time_passes(email, timedelta(minutes=75))
+    assert await caller.succeeds(email)
+
+
+async def test_a_clock_that_is_set_forward_gives_no_more_than_a_new_lock(caller: Caller) -> None:
+    """LK18: five more, as after any lock."""
+    email = await caller.world.registered()
+    await caller.locks(email)
+    await caller.time_passes(email, timedelta(days=30))
+
+    await caller.locks(email)
+
+    assert await blocked(caller, email) > 60
+
+
 async def test_success_forgets_the_failures_of_its_own_account_only(caller: Caller) -> None:
     """LK9."""
     mine, other = await caller.world.registered(), await caller.world.registered()
@@ -101,7 +123,7 @@ async def test_success_forgets_the_failures_of_its_own_account_only(caller: Call
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
 async def test_of_200_wrong_passwords_at_once_at_most_five_are_looked_at(caller: Caller, known: bool) -> None:
-    """LK2: Keycloak's and Wazuh's CVE-2026-93346. Over two processes."""
+    """LK2; Keycloak CVE-2024-4629, Wazuh CVE-2026-93346. Over two processes."""
     email = await caller.world.registered() if known else caller.world.new_email()
     answers = await asyncio.gather(*(caller.login(email, anywhere=True) for _ in range(200)))
 
@@ -166,7 +188,7 @@ async def doors(caller: Caller, client: Registered, email: str) -> list[httpx.Re
 
 
 async def test_all_doors_share_one_counter(caller: Caller) -> None:
-    """LK3, PW20."""
+    """LK3, PW20; Keycloak CVE-2026-9798."""
     email, client = await caller.world.registered(), await caller.world.client()
     answers = await doors(caller, client, email)
 
@@ -293,7 +315,7 @@ async def test_an_administrator_unlocks(caller: Caller) -> None:
     assert await caller.succeeds(email)
     user_id = await caller.world.database.fetchval("SELECT id FROM users WHERE email_norm = $1", email)
     (event,) = await caller.world.events("account_unlocked", user_id=user_id)
-    assert event["detail"] == {"identifier": caller.key(email)[:16]}
+    assert event["detail"] == {"identifier": caller.key(email)[:16], "locked": True}
     assert event["actor"].startswith("cli:")
 
 

@@ -47,6 +47,17 @@ async def test_no_other_method_gets_further(world: World, method: str, path: str
     assert b"localhost" not in answer.body
 
 
+@pytest.mark.parametrize("path", ["/admin/clients/%00", "/admin/clients/a%00b/secret", "/admin/users%00", "/health%00"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+async def test_a_path_with_a_nul_is_not_there_whoever_asks(world: World, method: str, path: str) -> None:
+    """IN6: it would be an error of the database in the event that tells of the refusal, or in the statement."""
+    user, admin = await world.signed_in(), await world.admin()
+
+    statuses = {(await world.call(method, path, who, json={})).status_code for who in (user, admin)}
+
+    assert statuses == {404}
+
+
 KINDS = {
     "/": "text/html; charset=utf-8",
     "/api-docs": "text/html; charset=utf-8",

@@ -27,7 +27,7 @@ async def exhausted(caller: Caller) -> None:
 
 
 async def test_the_sixth_sign_in_from_one_address_is_refused_whoever_it_is_for(caller: Caller) -> None:
-    """LK5: one password sprayed over many accounts."""
+    """LK5, LK11: one password sprayed over many accounts."""
     answers = [await caller.login(caller.world.new_email()) for _ in range(6)]
 
     assert [answer.status_code for answer in answers] == [401] * 5 + [429]
@@ -44,6 +44,7 @@ async def test_of_fifty_sign_ins_at_once_from_one_address_five_are_looked_at(cal
 
 
 async def test_the_fourth_registration_from_one_address_is_refused(caller: Caller) -> None:
+    """RG15."""
     answers = [
         await caller.post("/auth/register", email=caller.world.new_email(), password=PASSWORD, name="Ada")
         for _ in range(4)
@@ -225,6 +226,28 @@ async def test_what_everybody_reads_is_never_limited(caller: Caller, path: str) 
 
     assert 429 not in {answer.status_code for answer in answers}
     assert not any(header.startswith("ratelimit") for answer in answers for header in answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("application/json", b"{", 400),
+        ("text/plain", b"{}", 415),
+        ("application/json", b"[" + b" " * 70_000, 413),
+        ("application/json", b'{"a": 1, "a": 2}', 400),
+    ],
+    ids=["broken", "other type", "too large", "repeated"],
+)
+async def test_a_call_that_cannot_be_read_is_counted_and_told_so(
+    caller: Caller, kind: str, body: bytes, status: int
+) -> None:
+    """LK11: every answer of a limited category has the headers, and rubbish uses the limit up like any other call."""
+    headers = {"Content-Type": kind, "X-Forwarded-For": caller.address}
+    answers = [await caller.http.post("/auth/register", content=body, headers=headers) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [status] * 3 + [429]
+    assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["2", "1", "0", "0"]
+    assert (status == 413) == (answers[0].headers.get("connection") == "close")
 
 
 async def test_a_preflight_is_not_counted(caller: Caller) -> None:

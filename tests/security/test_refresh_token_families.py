@@ -43,7 +43,7 @@ async def test_each_refresh_gives_another_token(world: World, client: Registered
 
 
 async def test_a_lost_answer_can_be_asked_for_again(world: World, client: Registered) -> None:
-    """RF5: the predecessor gives the same successor, and that works."""
+    """RF5; django-oauth-toolkit #702: the predecessor gives the same successor, and that works."""
     first = await world.signed_in(client)
 
     answers = [await world.refreshed(first) for _ in range(3)]
@@ -95,7 +95,7 @@ async def test_a_retired_token_of_any_age_ends_the_family(world: World, client: 
 
 
 async def test_the_grace_is_for_the_direct_predecessor_only(world: World, client: Registered) -> None:
-    """RF4: a token two generations old is reuse at once."""
+    """RF4; django-oauth-toolkit #1617: a token two generations old is reuse at once."""
     tokens = await chain(world, await world.signed_in(client), 2)
 
     assert refused(await world.refresh(tokens[0]))
@@ -129,7 +129,11 @@ async def test_reuse_is_told_once(world: World, client: Registered) -> None:
 
 
 async def test_another_clients_token_is_refused_and_stays_good(world: World, client: Registered) -> None:
-    """RF7, RF8: otherwise any client could end the sessions of every other. The trail has it."""
+    """
+    RF7, RF8; Zitadel CVE-2026-55672, Rauthy 0.36.1.
+
+    Otherwise any client could end the sessions of every other. The trail has it.
+    """
     tokens, thief = await world.signed_in(client), await world.client()
 
     answer = await world.token(thief.auth, grant_type="refresh_token", refresh_token=tokens.refresh_token)
@@ -165,7 +169,7 @@ async def test_rest_refuses_a_token_of_another_client(world: World, client: Regi
 
 
 async def test_a_disabled_user_is_out_at_the_next_refresh(world: World, client: Registered) -> None:
-    """RF13, PW22. Enabled again, the old sessions stay ended."""
+    """RF13, PW22; Keycloak CVE-2026-1609, Zitadel CVE-2024-47000. Enabled again, the old sessions stay ended."""
     tokens = await world.signed_in(client)
     user_id = (await world.session(tokens))["user_id"]
 

@@ -29,7 +29,7 @@ async def all_at_once(world: World, tokens: Tokens, times: int = MANY) -> list[R
 
 
 async def test_within_the_grace_all_get_one_and_the_same_successor(world: World) -> None:
-    """RF3. Trap 1: with stock Authlib each of 20 gets another one."""
+    """RF3; Keycloak CVE-2026-1035, IdentityServer4 #3015. Trap 1: with stock Authlib each of 20 gets another one."""
     tokens = await world.signed_in(await world.client())
 
     answers = await all_at_once(world, tokens)
@@ -42,7 +42,7 @@ async def test_within_the_grace_all_get_one_and_the_same_successor(world: World)
 
 
 async def test_without_grace_one_wins_and_the_family_ends(world: World, strict: World) -> None:
-    """RF3, strict: a second use is a second holder."""
+    """RF3; NocoDB CVE-2026-126280. Strict: a second use is a second holder."""
     tokens = await world.signed_in(await world.client())
 
     answers = await all_at_once(strict, tokens)

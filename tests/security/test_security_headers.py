@@ -17,6 +17,7 @@ EXPECTED = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "strict-transport-security": "max-age=31536000; includeSubDomains",
+    "x-xss-protection": "1; mode=block",
 }
 JSON = {"Content-Type": "application/json"}
 
@@ -50,7 +51,7 @@ ANSWERS: dict[str, tuple[int, str, str, dict[str, Any]]] = {
 async def test_every_answer_has_the_security_headers(
     world: World, status: int, method: str, path: str, request_: dict[str, Any]
 ) -> None:
-    """HD3, HD4."""
+    """HD3, HD4, HD1."""
     answer = await world.http.request(method, path, **request_)
 
     assert answer.status_code == status

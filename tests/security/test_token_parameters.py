@@ -63,7 +63,7 @@ async def test_a_token_answer_has_the_members_of_rfc_6749(world: World, client: 
     ],
 )
 async def test_a_repeated_parameter_is_refused(world: World, client: Registered, repeated: str) -> None:
-    """TE3, T8. Trap 10: Authlib takes the first."""
+    """TE3, T8; Keycloak CVE-2026-9689. Trap 10: Authlib takes the first."""
     answer = await posted(world, client, f"grant_type=client_credentials&{repeated}")
 
     assert error_of(answer) == "invalid_request"
@@ -86,7 +86,7 @@ async def test_a_grant_type_is_demanded(world: World, client: Registered, body: 
     ["implicit", "Password", " password", "password ", "client-credentials", "é", '"', "x" * 5000, "urn:example:none"],
 )
 async def test_an_unknown_grant_is_refused_by_its_code(world: World, client: Registered, grant_type: str) -> None:
-    """TE11, TE12. Trap 23: what was sent is not repeated in the answer."""
+    """TE11, TE12, TE5. Trap 23: what was sent is not repeated in the answer."""
     answer = await world.token(client.auth, grant_type=grant_type)
 
     assert error_of(answer) == "unsupported_grant_type"
@@ -168,7 +168,7 @@ async def test_nothing_is_taken_from_the_query(world: World, client: Registered,
     ],
 )
 async def test_only_a_form_is_read(world: World, client: Registered, content_type: str | None) -> None:
-    """TE1, T6."""
+    """TE1, T6, IN9; Quart PYSEC-2026-1860."""
     answer = await posted(world, client, "grant_type=client_credentials", content_type)
 
     assert error_of(answer) == "invalid_request"

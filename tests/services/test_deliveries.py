@@ -153,6 +153,21 @@ async def test_a_mail_is_given_up_after_three_days(post: Post) -> None:
     assert row["attempts"] == 2
 
 
+async def test_a_mail_that_cannot_be_made_is_given_up_and_keeps_no_other_waiting(post: Post) -> None:
+    inbox, damaged = Inbox(), f"user-{secrets.token_hex(8)}@example.com"
+    insert = """
+        INSERT INTO mails (id, kind, recipient, recipient_norm, params, created_at, next_at, attempts)
+        VALUES (gen_random_uuid(), 'reset_password', $1::text, $1::text, '[]', now() - interval '3 days', now(), 0)
+    """
+    async with smtp_server(inbox, port=post.port):
+        await post.database.execute(insert, damaged)
+        await post.until(await post.registered(), "sent_at IS NOT NULL")
+        row = await post.until(damaged, "dropped_at IS NOT NULL")
+
+    assert (row["attempts"], row["sent_at"]) == (1, None)
+    assert inbox.to(damaged) == []
+
+
 async def test_nothing_is_written_to_an_address_that_has_no_account(post: Post) -> None:
     inbox = Inbox()
     unknown = f"nobody-{secrets.token_hex(8)}@example.com"
@@ -167,10 +182,11 @@ async def test_nothing_is_written_to_an_address_that_has_no_account(post: Post) 
 
 
 async def test_no_log_line_names_an_address_or_a_link(post: Post, server: tuple[ServerProcess, int]) -> None:
-    """LG1, RG13."""
-    inbox = Inbox()
-    async with smtp_server(inbox, port=post.port):
-        email = await post.registered()
+    """LG1, RG13: neither of one that could not be sent, nor of one that was."""
+    email = await post.registered()
+    await post.until(email, "attempts > 0 AND next_at < now() + interval '1 minute'")  # postponed, no longer claimed
+    async with smtp_server(Inbox(), port=post.port):
+        await post.is_due(email)
         await post.until(email, "sent_at IS NOT NULL")
 
     log = server[0].output()

@@ -17,9 +17,10 @@ def expected_versions() -> frozenset[str] | None:
     """
     Those that the request names; None when it does not care, or takes any (`*`).
 
-    Weak ones and what is no entity tag match nothing (section 13.1.1), so such a request is refused.
+    Weak ones, what is no entity tag, and a header without any match nothing (section 13.1.1): such a request is refused.
     """
-    presented = ",".join(value.decode("latin-1") for value in current().headers.get(b"if-match", ()))
-    if not presented or presented.strip() == "*":
+    values = current().headers.get(b"if-match", ())
+    presented = ",".join(value.decode("latin-1") for value in values)
+    if not values or presented.strip() == "*":
         return None
     return frozenset(ENTITY_TAG.findall(presented))

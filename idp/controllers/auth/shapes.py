@@ -25,7 +25,14 @@ Name = Annotated[
     str,
     Field(max_length=1000),
     AfterValidator(account_rules.name),
-    WithJsonSchema({"type": "string", "minLength": 2, "maxLength": 50}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 2,
+            "maxLength": 1000,
+            "description": "2 to 50 characters; several spaces count as one.",
+        }
+    ),
 ]
 NewPassword = Annotated[
     str,

@@ -164,7 +164,9 @@ async def test_a_stale_version_changes_nothing(world: World, admin: Tokens, path
     assert (again.json()["user"]["name"], again.headers["etag"]) == ("First", first.headers["etag"])
 
 
-@pytest.mark.parametrize(("header", "status"), [("*", 200), ('"x", {}', 200), ("W/{}", 412), ('"x"', 412), ("x", 412)])
+@pytest.mark.parametrize(
+    ("header", "status"), [("*", 200), ('"x", {}', 200), ("W/{}", 412), ('"x"', 412), ("x", 412), ("", 412)]
+)
 async def test_if_match_is_read_as_the_standard_says(
     world: World, admin: Tokens, path: str, header: str, status: int
 ) -> None:

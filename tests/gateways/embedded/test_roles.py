@@ -46,6 +46,7 @@ async def app(running: EmbeddedStores):
 
 @pytest.mark.parametrize("statement", BEYOND_THE_RUNTIME_ROLE)
 async def test_the_runtime_role_may_not(app, statement):
+    """SC4."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await app.execute(statement)
 

@@ -1,0 +1,94 @@
+"""Sign-ins, the sessions that follow and the refresh tokens within them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idp.domain.events.event import Counted, Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn(Event):
+    """A session has begun."""
+
+    name = "signed_in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInFailed(Event):
+    """
+    *cause*: unknown_address, wrong_password, disabled or damaged_hash. Only the trail may tell them apart. *identifier*:
+    the first digits of a keyed digest of the address, the same for every spelling of it.
+    """
+
+    name = "sign_in_failed"
+    severity = "warning"
+    cause: str
+    identifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLocked(Event):
+    """
+    Too many wrong passwords: nothing is looked at for *seconds*. *device*: only for the device that they came from.
+    *user_id* is missing when nobody has that address.
+    """
+
+    name = "account_locked"
+    severity = "warning"
+    identifier: str
+    device: bool
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountUnlocked(Event):
+    """
+    Failed sign-ins were forgotten before their time: by an administrator, or by a reset of the password when the account
+    was *locked*.
+    """
+
+    name = "account_unlocked"
+    identifier: str
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedPasswordHash(Event):
+    """The stored hash cannot be read: the user needs a new password."""
+
+    name = "damaged_password_hash"
+    severity = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRevoked(Event):
+    """A session ended before its time; *reason* is who or what ended it. Its tokens end with it."""
+
+    name = "session_revoked"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensRefreshed(Counted):
+    """Of one session, within two seconds."""
+
+    name = "tokens_refreshed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshTokenReused(Event):
+    """*reason*: reuse (a retired token came back) or fork (two tokens of one generation). The family ended with it."""
+
+    name = "refresh_token_reused"
+    severity = "error"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshTokenOfAnotherClient(Event):
+    """*claimed_client_id* presented a token that was issued to *client_id*. The family stays alive."""
+
+    name = "refresh_token_of_another_client"
+    severity = "warning"
+    claimed_client_id: str
