@@ -25,6 +25,8 @@ class UserRow(Model):
     status = fields.CharField(max_length=16, default="active")
     email_verified = fields.BooleanField(default=False)
     auth_epoch = fields.IntField(default=0)
+    # The standard claims that have no column of their own (OpenID Connect Core, section 5.1).
+    claims: Any = fields.JSONField(db_default="{}")
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
 
@@ -42,6 +44,26 @@ class ClientRow(Model):
     scope = fields.TextField()
     origins: Any = ArrayField(element_type="text")
     resources: Any = ArrayField(element_type="text")
+    audiences: Any = ArrayField(element_type="text", db_default=[])
+    application_type = fields.CharField(max_length=8, db_default="web")
+    require_pkce = fields.BooleanField(db_default=True)
+    first_party = fields.BooleanField(db_default=False)
+    post_logout_redirect_uris: Any = ArrayField(element_type="text", db_default=[])
+    backchannel_logout_uri = fields.TextField(null=True)
+    backchannel_logout_session_required = fields.BooleanField(db_default=False)
+    id_token_signed_response_alg = fields.CharField(max_length=8, db_default="RS256")
+    userinfo_signed_response_alg = fields.CharField(max_length=8, null=True)
+    token_endpoint_auth_signing_alg = fields.CharField(max_length=8, null=True)
+    jwks: Any = fields.JSONField(null=True)
+    jwks_uri = fields.TextField(null=True)
+    default_max_age = fields.IntField(null=True)
+    require_auth_time = fields.BooleanField(db_default=False)
+    logo_uri = fields.TextField(null=True)
+    client_uri = fields.TextField(null=True)
+    policy_uri = fields.TextField(null=True)
+    tos_uri = fields.TextField(null=True)
+    contacts: Any = ArrayField(element_type="text", db_default=[])
+    registration_digest = fields.CharField(max_length=64, null=True)
     enabled = fields.BooleanField(default=True)
     created_at = fields.DatetimeField(auto_now_add=True)
     updated_at = fields.DatetimeField(auto_now=True)
@@ -71,9 +93,72 @@ class SessionRow(Model):
     user_agent = fields.CharField(max_length=256, null=True)
     last_used_at = fields.DatetimeField(null=True)
     last_address = fields.CharField(max_length=64, null=True)
+    # Of a session that began on the hosted page: the sign-in that it hangs on, how the user proved who it is, and which
+    # claims the client asked for by name.
+    browser_session_id = fields.UUIDField(null=True)
+    amr: Any = ArrayField(element_type="text", null=True)
+    requested_claims: Any = fields.JSONField(null=True)
 
     class Meta:
         table = "sessions"
+
+
+# A sign-in on the hosted page, known to the browser by a cookie of which only the digest is kept.
+class BrowserSessionRow(Model):
+    id = fields.UUIDField(primary_key=True)
+    token_digest = fields.CharField(max_length=64, unique=True)
+    user: Any = fields.ForeignKeyField("idp.UserRow", related_name="browser_sessions", on_delete=OnDelete.CASCADE)
+    auth_time = fields.DatetimeField()
+    auth_epoch = fields.IntField()
+    amr: Any = ArrayField(element_type="text")
+    remembered = fields.BooleanField()
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField(db_index=True)
+    last_used_at = fields.DatetimeField()
+    address = fields.CharField(max_length=64, null=True)
+    user_agent = fields.CharField(max_length=256, null=True)
+    ended_at = fields.DatetimeField(null=True)
+    ended_reason = fields.CharField(max_length=32, null=True)
+
+    class Meta:
+        table = "browser_sessions"
+
+
+# What a user has allowed a client.
+class ConsentRow(Model):
+    id = fields.UUIDField(primary_key=True)
+    user: Any = fields.ForeignKeyField("idp.UserRow", related_name="consents", on_delete=OnDelete.CASCADE)
+    client_id = fields.CharField(max_length=64)
+    scope = fields.TextField()
+    created_at = fields.DatetimeField()
+    updated_at = fields.DatetimeField()
+
+    class Meta:
+        table = "consents"
+        unique_together = (("user", "client_id"),)
+
+
+# Access tokens that were revoked before they expire, by their `jti`.
+class RevokedTokenRow(Model):
+    jti = fields.CharField(max_length=64, primary_key=True)
+    expires_at = fields.DatetimeField(db_index=True)
+
+    class Meta:
+        table = "revoked_tokens"
+
+
+# Clients to tell that a session has ended (OpenID Connect Back-Channel Logout 1.0); gone once they were told.
+class LogoutNoticeRow(Model):
+    id = fields.UUIDField(primary_key=True)
+    client_id = fields.CharField(max_length=64)
+    user_id = fields.UUIDField()
+    session_id = fields.UUIDField()
+    created_at = fields.DatetimeField()
+    attempts = fields.IntField(default=0)
+    next_at = fields.DatetimeField(db_index=True)
+
+    class Meta:
+        table = "logout_notices"
 
 
 # No foreign keys: the trail outlives whom it tells of. The runtime role may only insert and read.

@@ -11,10 +11,10 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from idp.domain.events import Value
@@ -39,7 +39,13 @@ class ClientSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """*auth_method* None: either way of sending the secret. *resources* empty: any audience may be asked for."""
+    """
+    *auth_method* None: either way of sending the secret. *resources* empty: any audience may be asked for. *audiences*: the
+    resources that this client itself is, so that it may introspect tokens made for them. *first_party*: users are not asked
+    for consent. *registration_digest*: of the token with which the client manages its own registration (RFC 7592).
+
+    The others bear the names of OpenID Connect Dynamic Client Registration 1.0, section 2, and the logout specifications.
+    """
 
     client_id: str
     name: str
@@ -50,6 +56,26 @@ class Client:
     scope: str = ""
     origins: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    audiences: tuple[str, ...] = ()
+    application_type: str = "web"
+    require_pkce: bool = True
+    first_party: bool = False
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = False
+    id_token_signed_response_alg: str = "RS256"  # noqa: S105 - an algorithm
+    userinfo_signed_response_alg: str | None = None
+    token_endpoint_auth_signing_alg: str | None = None
+    jwks: Mapping[str, Any] | None = None
+    jwks_uri: str | None = None
+    default_max_age: int | None = None
+    require_auth_time: bool = False
+    logo_uri: str | None = None
+    client_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+    contacts: tuple[str, ...] = ()
+    registration_digest: str | None = field(default=None, repr=False)
     enabled: bool = True
     created_at: datetime | None = None
     updated_at: datetime | None = None

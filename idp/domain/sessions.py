@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from idp.domain.users import Role, UserStatus
@@ -42,6 +42,9 @@ class Session:
 
     *address* and *user_agent* are those of the sign-in, *last_address* that of the last use. A refresh reads none of the
     three, and has None for them.
+
+    *browser_session_id*: the sign-in on the hosted page that this hangs on, None for a password handed over. *amr* (RFC 8176)
+    says how the user proved who it is; *requested_claims* is the `claims` parameter (OpenID Connect Core, section 5.5).
     """
 
     id: UUID
@@ -61,6 +64,9 @@ class Session:
     address: str | None = None
     user_agent: str | None = None
     last_address: str | None = None
+    browser_session_id: UUID | None = None
+    amr: tuple[str, ...] = ()
+    requested_claims: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,10 @@ class SessionState:
 
 class Sessions(Protocol):
     async def add(self, session: Session) -> bool:
-        """False when the user has been disabled or signed out everywhere since *auth_epoch* was read."""
+        """
+        False when the user has been disabled or signed out everywhere since *auth_epoch* was read, or the sign-in that it
+        hangs on has ended.
+        """
 
     async def find(self, session_id: UUID) -> SessionState | None: ...
 

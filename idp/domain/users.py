@@ -8,11 +8,12 @@ to anybody else (OpenID Connect Core, section 5.7).
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 
@@ -28,7 +29,10 @@ class UserStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """*auth_epoch* grows when everything that was signed in before must end: it is copied into each session."""
+    """
+    *auth_epoch* grows when everything that was signed in before must end: it is copied into each session. *claims*: the
+    standard claims that have no field of their own (OpenID Connect Core, section 5.1), as they are on the wire.
+    """
 
     id: UUID
     email: str
@@ -39,6 +43,7 @@ class User:
     auth_epoch: int
     created_at: datetime
     updated_at: datetime
+    claims: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def active(self) -> bool:

@@ -170,32 +170,25 @@ def _values(client: Client) -> list[Any]:
         {"digest": secret.digest, "expires_at": secret.expires_at and secret.expires_at.isoformat()}
         for secret in client.secrets
     ]
-    columns = {name: getattr(client, name) for name in COLUMNS} | {"secrets": orjson.dumps(secrets).decode()}
+    documents = {"secrets": secrets, "jwks": client.jwks}
+    columns = {name: getattr(client, name) for name in COLUMNS}
+    columns |= {name: orjson.dumps(value).decode() for name, value in documents.items() if value is not None}
     return [list(value) if isinstance(value, tuple) else value for value in columns.values()]
 
 
 def _from_record(record: asyncpg.Record) -> Client:
-    return _client(ClientRow(**dict(record) | {"secrets": orjson.loads(record["secrets"])}))
+    documents = {name: orjson.loads(record[name]) for name in ("secrets", "jwks") if record[name] is not None}
+    return _client(ClientRow(**dict(record) | documents))
 
 
 def _client(row: ClientRow) -> Client:
-    return Client(
-        client_id=row.client_id,
-        name=row.name,
-        auth_method=row.auth_method,
-        secrets=tuple(
-            ClientSecret(secret["digest"], secret["expires_at"] and datetime.fromisoformat(secret["expires_at"]))
-            for secret in row.secrets
-        ),
-        grant_types=tuple(row.grant_types),
-        redirect_uris=tuple(row.redirect_uris),
-        scope=row.scope,
-        origins=tuple(row.origins),
-        resources=tuple(row.resources),
-        enabled=row.enabled,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
+    values = {field.name: getattr(row, field.name) for field in fields(Client)}
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    values["secrets"] = tuple(
+        ClientSecret(secret["digest"], secret["expires_at"] and datetime.fromisoformat(secret["expires_at"]))
+        for secret in row.secrets
     )
+    return Client(**values)
 
 
 def _changes(old: Client, new: Client, *, rotated: bool) -> Changes:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from idp.database.batches import Batches
 from idp.database.postgres import Postgres
@@ -31,9 +32,11 @@ FROM sessions s JOIN users u ON u.id = s.user_id WHERE
 # FOR SHARE: a disable or a sign-out everywhere either sees this session or stops it.
 INSERT = """
 INSERT INTO sessions (id, family_id, user_id, client_id, scope, audience, auth_time, auth_epoch, created_at, expires_at, gen_floor,
-    address, user_agent, last_used_at, last_address)
-SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $9, $11 FROM users u
-WHERE u.id = $3 AND u.status = 'active' AND u.auth_epoch = $8 FOR SHARE
+    address, user_agent, last_used_at, last_address, browser_session_id, amr, requested_claims)
+SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $9, $11, $13, $14, $15 FROM users u
+WHERE u.id = $3 AND u.status = 'active' AND u.auth_epoch = $8 AND ($13::uuid IS NULL OR EXISTS (
+    SELECT FROM browser_sessions b WHERE b.id = $13 AND b.ended_at IS NULL AND b.expires_at > now() FOR SHARE
+)) FOR SHARE
 RETURNING id
 """
 
@@ -93,6 +96,9 @@ class PostgresSessions:
                 session.expires_at,
                 session.address,
                 session.user_agent,
+                session.browser_session_id,
+                list(session.amr) or None,
+                orjson.dumps(session.requested_claims).decode() if session.requested_claims else None,
             )
             if added is not None:
                 await self._trail.write(connection, event)
@@ -159,7 +165,11 @@ def revocation_of(row: asyncpg.Record, reason: RevokedReason) -> Event:
 
 
 def session_of(row: asyncpg.Record, columns: Sequence[str] = COLUMNS) -> Session:
-    return Session(**{column: row[column] for column in columns})
+    values = {column: row[column] for column in columns}
+    values["amr"] = tuple(row["amr"] or ())
+    if row["requested_claims"] is not None:
+        values["requested_claims"] = orjson.loads(row["requested_claims"])
+    return Session(**values)
 
 
 def _state(row: asyncpg.Record) -> SessionState:

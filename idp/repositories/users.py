@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import asyncpg
+import orjson
 
 from idp.database.postgres import Postgres, answering
 from idp.database.tables import LONGEST_CANONICAL, UserRow
@@ -113,6 +114,7 @@ async def is_last_administrator(connection: asyncpg.Connection, user_id: object)
 def user_of_record(record: object) -> User:
     # Not init_from_db(): a record of a RETURNING * has the same columns, and needs no model.
     values = dict(record)  # type: ignore[call-overload]
+    values["claims"] = orjson.loads(values["claims"])
     return _user_of(UserRow(**{name: value for name, value in values.items() if name != "password_hash"}))
 
 
@@ -131,4 +133,5 @@ def _user_of(row: UserRow) -> User:
         auth_epoch=row.auth_epoch,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        claims=row.claims,
     )
