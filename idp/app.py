@@ -39,6 +39,9 @@ from idp.controllers.metrics import MetricsEndpoint
 from idp.controllers.openapi.document import document
 from idp.controllers.openapi.protocol import path_items
 from idp.controllers.openapi.routes import openapi_routes, routes_of
+from idp.controllers.pages.assets import asset_routes
+from idp.controllers.pages.brand import Brand
+from idp.controllers.pages.rendering import Pages
 from idp.controllers.token import PATH as TOKEN_PATH
 from idp.controllers.token import TokenEndpoint
 from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, PATHS, WellKnown, discovery
@@ -113,8 +116,10 @@ def quart_app(services: Services, settings: Settings) -> Quart:
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header names
     guard = Guard(services.access_tokens, services.rate_limiter, services.events)
     limited = Limited(services.rate_limiter)
+    pages = pages_of(settings)
     for routes in (
-        front_routes(templates_folder(), settings.issuer),
+        front_routes(pages, settings.issuer),
+        asset_routes(pages.assets),
         health_routes(services.health),
         registration_routes(services.registration, limited),
         session_routes(services.rest_sessions, guard, limited, secure=settings.issuer.startswith("https://")),
@@ -135,8 +140,19 @@ def quart_app(services: Services, settings: Settings) -> Quart:
     app.register_error_handler(Exception, _failed)
     if open_routes := undeclared(app.view_functions.items()):
         raise RuntimeError(f"routes without an access policy or an operation: {', '.join(open_routes)}")
-    publication.publish(_description(app, services, settings), templates_folder())
+    publication.publish(_description(app, services, settings), pages)
     return app
+
+
+def pages_of(settings: Settings) -> Pages:
+    own = [settings.templates_dir] if settings.templates_dir else []
+    brand = Brand(
+        name=settings.brand_name,
+        logo_url=settings.brand_logo_url,
+        color=settings.brand_color,
+        links=settings.brand_links,
+    )
+    return Pages([*own, templates_folder()], brand)
 
 
 def _admin_routes(services: Services, guard: Guard) -> list[Blueprint]:

@@ -1,37 +1,25 @@
-"""`/`: what this is, for who opens the issuer in a browser; and the one stylesheet of the pages."""
+"""`/`: what this is, for who opens the issuer in a browser."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, select_autoescape
 from quart import Blueprint, Response
 
 from idp.controllers import access
+from idp.controllers.exchange import current
 from idp.controllers.operation import operation
+from idp.controllers.pages.rendering import Pages
 
-STYLESHEET = "style.css"
 
-
-def front_routes(templates: Path, issuer: str) -> Blueprint:
+def front_routes(pages: Pages, issuer: str) -> Blueprint:
     routes = Blueprint("front", __name__)
-    pages = Environment(loader=FileSystemLoader(templates), autoescape=select_autoescape(), auto_reload=False)
-    # Read once: nothing here depends on a request.
-    front = pages.get_template("front.html").render(issuer=issuer)
-    style = (templates / STYLESHEET).read_text("utf-8")
+    # Rendered once: nothing here depends on a request but the language.
+    fronts = {locale: pages.render("front", locale=locale, issuer=issuer) for locale in pages.locales}
 
     @routes.get("/")
     @access.public
     @operation("Say what is running here", status=200, media_type="text/html")
     async def page() -> Response:
-        return Response(front, content_type="text/html; charset=utf-8")
-
-    @routes.get(f"/assets/{STYLESHEET}")
-    @access.public
-    @operation("Style the pages", status=200, media_type="text/css")
-    async def stylesheet() -> Response:
-        return Response(
-            style, content_type="text/css; charset=utf-8", headers={"Cache-Control": "public, max-age=3600"}
-        )
+        locale = pages.locale(None, current().header(b"accept-language"))
+        return Response(fronts[locale], content_type="text/html; charset=utf-8", headers={"Vary": "Accept-Language"})
 
     return routes

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from idp.controllers.answers import Headers
+from idp.controllers.pages.policy import content_security_policy
 
 SECURITY_HEADERS: Headers = [
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
-    (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
-        b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    ),
+    (b"content-security-policy", content_security_policy().encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"x-xss-protection", b"1; mode=block"),

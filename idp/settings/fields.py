@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from idp.settings import addresses, parsing
+from idp.settings import addresses, brand, parsing
 from idp.settings.parsing import Parser
 
 
@@ -242,5 +242,31 @@ MAIL = Group(
     ),
 )
 
-GROUPS = (SERVER, STORES, KEYS, TOKENS, LIMITS, MAIL)
+PAGES = Group(
+    "Pages",
+    (
+        Setting("IDP_BRAND_NAME", "idp", "What the pages call this service.", brand.brand_name()),
+        Setting(
+            "IDP_BRAND_LOGO_URL",
+            None,
+            "A logo instead of the built-in sign; pages may load images from its origin.",
+            brand.logo_url(),
+        ),
+        Setting("IDP_BRAND_COLOR", "#2347c5", "Buttons and links; dark mode has a lighter one.", brand.colour()),
+        Setting(
+            "IDP_BRAND_LINKS",
+            None,
+            "At the foot of every page, such as `Privacy=https://…,Terms=https://…`.",
+            parsing.listed(brand.link()),
+        ),
+        Setting(
+            "IDP_TEMPLATES_DIR",
+            None,
+            "Own templates, translations and assets; a file that is not there is the built-in one.",
+            brand.folder(),
+        ),
+    ),
+)
+
+GROUPS = (SERVER, STORES, KEYS, TOKENS, LIMITS, MAIL, PAGES)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)

@@ -12,7 +12,13 @@ from idp.settings.parsing import Unacceptable
 from idp.settings.rules import broken_rules
 from idp.settings.values import Settings
 
-EMPTY_WHEN_UNSET = {"IDP_SECRET", "IDP_DATABASE_REPLICA_URLS", "IDP_TRUSTED_PROXIES", "IDP_CORS_ORIGINS"}
+EMPTY_WHEN_UNSET = {
+    "IDP_SECRET",
+    "IDP_DATABASE_REPLICA_URLS",
+    "IDP_TRUSTED_PROXIES",
+    "IDP_CORS_ORIGINS",
+    "IDP_BRAND_LINKS",
+}
 LONGEST_SHOWN = 80
 
 

@@ -77,6 +77,12 @@ class Settings:
     metrics_token: str | None = field(metadata=SECRET)
     audit_retention: timedelta
 
+    brand_name: str
+    brand_logo_url: str | None
+    brand_color: str
+    brand_links: tuple[tuple[str, str], ...]
+    templates_dir: Path | None
+
     def __repr__(self) -> str:
         """Secrets, and URLs that may hold a password, appear as '***'."""
         shown = ", ".join(f"{item.name}={self._shown(item.name, item.metadata)}" for item in fields(self))

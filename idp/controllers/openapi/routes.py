@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 import orjson
-from jinja2 import Environment, FileSystemLoader, select_autoescape
 from quart import Blueprint, Quart, Response
 
 from idp.controllers import access
@@ -15,6 +13,7 @@ from idp.controllers.openapi.document import Route
 from idp.controllers.openapi.reading import chapters
 from idp.controllers.openapi.responses import Json
 from idp.controllers.operation import operation
+from idp.controllers.pages.rendering import Pages
 
 OPENAPI = "/openapi.json"
 API_DOCS = "/api-docs"
@@ -49,11 +48,10 @@ class Publication:
     page: str = ""
     entity_tag: str = '""'
 
-    def publish(self, document: Json, templates: Path) -> None:
-        pages = Environment(loader=FileSystemLoader(templates), autoescape=select_autoescape(), auto_reload=False)
+    def publish(self, document: Json, pages: Pages) -> None:
         self.json = orjson.dumps(document)
         self.entity_tag = f'"{hashlib.sha256(self.json).hexdigest()[:24]}"'
-        self.page = pages.get_template("api-docs.html").render(document=document, chapters=chapters(document))
+        self.page = pages.render("api-docs", document=document, chapters=chapters(document))
 
 
 def routes_of(app: Quart) -> list[Route]:

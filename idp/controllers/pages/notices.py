@@ -1,0 +1,44 @@
+"""
+The sentences of the pages that no service says: what was done, and what a form lacks.
+
+They are in English here; the catalogues have them in other languages.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Notice(StrEnum):
+    """After something was done. An address names one by its name alone, so that nobody can write on a page."""
+
+    PROFILE_SAVED = "Your profile was saved."
+    PASSWORD_CHANGED = "Your password was changed. All your other sessions were ended."  # noqa: S105 - a sentence
+    CONFIRMATION_SENT = "We have sent a mail to the new address. It takes effect once you confirm it there."
+    VERIFICATION_SENT = "We have sent you another mail with a link that confirms your address."
+    SESSION_ENDED = "That session was ended."
+    OTHER_SESSIONS_ENDED = "All your other sessions were ended."
+    ACCESS_WITHDRAWN = "The application no longer has access to your account."
+    SIGNED_OUT = "You are signed out."
+    PASSWORD_RESET = "Your password was changed. Sign in with the new one."  # noqa: S105 - a sentence
+    ADDRESS_CONFIRMED = "Your e-mail address is confirmed."
+    TIMED_OUT = "You were signed out because you were away for a while. Please sign in again."
+
+    @classmethod
+    def named(cls, text: str | None) -> Self | None:
+        """From what an address says, such as `profile_saved`; None for anything else."""
+        return next((notice for notice in cls if notice.name.lower() == text), None)
+
+
+class Wrong(StrEnum):
+    """For `FieldError`s of a form, and for the message of the error page."""
+
+    MISSING = "This field is needed."
+    UNCONFIRMED = "Tick this to go on."
+    PASSWORD = "The password is wrong."  # noqa: S105 - a sentence
+    LINK = "This link no longer works. Ask for another one."
+    FORM = "This form is no longer valid. Go back, load the page again and try once more."
+    REQUEST = "This sign-in has taken too long. Go back to the application and start again."
+    CLIENT = "The application is unknown."
+    REDIRECT_URI = "The application asked for an answer at an address that it has not registered."
