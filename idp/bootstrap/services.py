@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from idp.bootstrap.accounts import AccountServices, account_services, mail_jobs
-from idp.bootstrap.administration import AdministrationServices, administration_services
+from idp.bootstrap.administration import AdministrationServices, administration_services, key_provision
 from idp.bootstrap.background import at_work, purge
 from idp.bootstrap.observing import Observing, observing
 from idp.bootstrap.outside import Outside, now, opened
@@ -79,13 +79,19 @@ class Services:
 
 @asynccontextmanager
 async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = True) -> AsyncIterator[Services]:
-    """Everything open, and its background work under way, until the end of the block. *delivers*: mails go out from here."""
+    """
+    Everything open, and its background work under way, until the end of the block.
+
+    *delivers*: this is a server, from which mails go out, and which makes the keys that clients ask for.
+    """
     async with opened(settings, stores) as outside:
         checkpoints = Checkpoints(outside.sessions)
         observed = observing(settings, outside)
         services = _services(settings, outside, checkpoints, observed)
-        mailing = mail_jobs(settings, outside) if delivers else []
-        async with at_work([outside.keys.watch, checkpoints.run, purge(outside), *observed.jobs, *mailing]):
+        jobs = [outside.keys.watch, checkpoints.run, purge(outside), *observed.jobs]
+        if delivers:
+            jobs += [*mail_jobs(settings, outside), key_provision(outside, services.administration.keys)]
+        async with at_work(jobs):
             yield services
 
 

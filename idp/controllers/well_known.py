@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from idp.domain.errors import MethodNotAllowed, NotFound
-from idp.domain.signing_keys import ALGORITHM, SigningKeys
+from idp.domain.signing_keys import ALGORITHMS, SigningKeys
 
 OPENID_CONFIGURATION = "/.well-known/openid-configuration"
 AUTHORIZATION_SERVER = "/.well-known/oauth-authorization-server"
@@ -70,7 +70,7 @@ def discovery(
         "grant_types_supported": list(grant_types),
         "token_endpoint_auth_methods_supported": list(auth_methods),
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [ALGORITHM],
+        "id_token_signing_alg_values_supported": list(ALGORITHMS),
         # The only one of its kind whose default is true (Discovery 1.0, section 3).
         "request_uri_parameter_supported": False,
     }

@@ -85,6 +85,12 @@ class Client:
         return self.auth_method == "none"
 
     @property
+    def signing_algorithms(self) -> frozenset[str]:
+        """In which this server signs what it makes for the client alone."""
+        chosen = (self.id_token_signed_response_alg, self.userinfo_signed_response_alg)
+        return frozenset(algorithm for algorithm in chosen if algorithm)
+
+    @property
     def scopes(self) -> frozenset[str]:
         return frozenset(self.scope.split())
 
@@ -186,6 +192,9 @@ class Clients(Protocol):
 
     async def page(self, search: str | None, limit: int, after: Place | None = None) -> Page[Client]:
         """Newest first, the built-in one last; *search* is part of the id or the name, in any case."""
+
+    async def signing_algorithms(self) -> frozenset[str]:
+        """Of every client that is enabled."""
 
     async def origins(self) -> frozenset[str]:
         """Every origin that an enabled client lists. The last known set while the store is down."""

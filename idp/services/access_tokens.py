@@ -22,7 +22,7 @@ from joserfc.jwt import JWTClaimsRegistry
 
 from idp.domain.errors import InvalidToken
 from idp.domain.sessions import Session, Sessions, SessionState
-from idp.domain.signing_keys import SigningKeys
+from idp.domain.signing_keys import ALGORITHM, SigningKeys
 
 TYPE = "at+jwt"
 HEADER = {"alg", "typ", "kid"}
@@ -128,7 +128,7 @@ class AccessTokens:
         errors that are not its own.
         """
         try:
-            token = jwt.decode(presented, self._key_set(), algorithms=["RS256"])
+            token = jwt.decode(presented, self._key_set(), algorithms=[ALGORITHM])
             required = JWTClaimsRegistry(
                 now=int(self._now().timestamp()),
                 leeway=LEEWAY,
@@ -150,9 +150,11 @@ class AccessTokens:
         return token.claims
 
     def _key_set(self) -> KeySet:
-        if self._verifying is None or self._verifying[0] != self._keys.version:
-            self._verifying = (
-                self._keys.version,
-                KeySet.import_key_set({"keys": [dict(key) for key in self._keys.published()]}),
-            )
+        """Keys of ID tokens are not in it: no token that they sign opens anything."""
+        version = self._keys.version
+        if self._verifying is None or self._verifying[0] != version:
+            published: list[dict[str, str | list[str]]] = [
+                {**key} for key in self._keys.published() if key["alg"] == ALGORITHM
+            ]
+            self._verifying = (version, KeySet.import_key_set({"keys": published}))
         return self._verifying[1]

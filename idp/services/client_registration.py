@@ -6,10 +6,10 @@ A secret exists in clear only in what `create`, `change` and `rotate_secret` ret
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from idp.domain.client_rules import client_faults
 from idp.domain.clients import (
@@ -49,9 +49,17 @@ class Rotated(Registered):
         return next((old.expires_at for old in self.client.secrets[1:]), None)
 
 
+class KeyProvision(Protocol):
+    async def provide(self, algorithms: Collection[str]) -> None:
+        """Each of *algorithms* has a key that signs. Raises `Conflict` when one is missing and cannot be made."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRegistration:
+    """A key for what a client wants signed is there before the client: its first ID token must not wait for one."""
+
     clients: Clients
+    keys: KeyProvision
     now: Callable[[], datetime]
 
     async def create(self, client: Client) -> Registered:
@@ -61,6 +69,7 @@ class ClientRegistration:
         Raises `ValidationFailed` naming every fault, `Conflict` when the id is taken.
         """
         registered = _with_secret(_faultless(client))
+        await self.keys.provide(client.signing_algorithms)
         if not await self.clients.add(registered.client):
             raise Conflict(f"There is a client {client.client_id} already.")
         return Registered(await self.find(client.client_id), registered.secret)
@@ -78,6 +87,8 @@ class ClientRegistration:
         A client that stops being public gets a secret, one that becomes public loses its own. Raises `ValidationFailed`,
         `NotFound`, `PreconditionFailed`, `Conflict` for the built-in client.
         """
+        known = _found(await self.clients.present(_own(client_id)), client_id)
+        await self.keys.provide(replace(known, **properties).signing_algorithms)
         made: list[str] = []
 
         def changed(old: Client) -> Client:

@@ -176,5 +176,8 @@ class AdminKeys(Shape):
     keys: list[AdminKey]
 
 
-class AdminKeyAnswer(Shape):
+class AdminKeysMade(Shape):
+    """*key* signs access tokens, *others* ID tokens of clients that chose another algorithm."""
+
     key: AdminKey
+    others: list[AdminKey]

@@ -66,8 +66,9 @@ class ClientChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRotated(Event):
-    """*kid* is the key that was made; it signs from *activates_at* on."""
+    """*kid* is the key that was made; it signs *algorithm* from *activates_at* on."""
 
     name = "key_rotated"
     kid: str
+    algorithm: str
     activates_at: str
