@@ -83,6 +83,8 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         limit_api=LimitSetting(100, timedelta(minutes=15)),
         limit_admin=LimitSetting(50, timedelta(hours=1)),
         limit_client=None,
+        registration_token=None,
+        outgoing_private=None,
         trusted_proxies=(),
         cors_origins=(),
         smtp_url=None,

@@ -14,9 +14,11 @@ from idp.database.redis import RedisStore
 from idp.domain.limits import Category, Limit
 from idp.domain.lockout import LockoutPolicy
 from idp.gateways import secret_keys
+from idp.gateways.addresses import Reach
 from idp.gateways.embedded import StoreUrls
 from idp.gateways.key_files import KeyFiles
 from idp.gateways.metrics import Metrics
+from idp.gateways.outgoing import GuardedOutgoing
 from idp.gateways.passwords import BcryptPasswords, default_threads
 from idp.repositories.accounts import PostgresAccounts
 from idp.repositories.clients import PostgresClients
@@ -54,6 +56,7 @@ class Outside:
     accounts: PostgresAccounts
     limits: RedisLimits
     failures: PostgresSignInFailures
+    outgoing: GuardedOutgoing
 
     def derived(self, use: str) -> list[bytes]:
         return secret_keys.derived(self.secrets, use)
@@ -99,6 +102,7 @@ async def opened(settings: Settings, stores: StoreUrls) -> AsyncIterator[Outside
         yield outside
     finally:
         await outside.limits.close()
+        await outside.outgoing.close()
         await redis.close()
         await postgres.close()
         passwords.close()
@@ -145,7 +149,14 @@ def _outside(
             key=secret_keys.derived(secrets, secret_keys.IDENTIFIERS)[0],
             on_blocked=metrics.blocked_sign_in,
         ),
+        outgoing=GuardedOutgoing(_reach(settings)),
     )
+
+
+def _reach(settings: Settings) -> Reach:
+    """Of what clients register. In development they run on this machine."""
+    private, development = settings.outgoing_private, settings.env == "development"
+    return Reach(private=bool(private), loopback=development if private is None else private)
 
 
 def _families(settings: Settings, redis: RedisStore, metrics: Metrics) -> RedisFamilies:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 # Advertised by discovery; a client may list others, which mean what its resource servers say.
-SUPPORTED = ("openid", "profile", "email", "offline_access")
+SUPPORTED = ("openid", "profile", "email", "address", "phone", "offline_access")
 
 
 def granted_scope(requested: str | None, allowed: str) -> str | None:

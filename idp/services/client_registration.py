@@ -64,7 +64,7 @@ class ClientRegistration:
 
     async def create(self, client: Client) -> Registered:
         """
-        With a secret unless it is public.
+        With a secret, unless it is public or proves itself by a key.
 
         Raises `ValidationFailed` naming every fault, `Conflict` when the id is taken.
         """
@@ -84,7 +84,7 @@ class ClientRegistration:
         """
         *properties* are fields of `Client`; the others stay. *versions*: only while the client is as one of them says.
 
-        A client that stops being public gets a secret, one that becomes public loses its own. Raises `ValidationFailed`,
+        A client that begins to use a secret gets one, one that uses none any more loses its own. Raises `ValidationFailed`,
         `NotFound`, `PreconditionFailed`, `Conflict` for the built-in client.
         """
         known = _found(await self.clients.present(_own(client_id)), client_id)
@@ -95,9 +95,9 @@ class ClientRegistration:
             if versions is not None and version_of(old) not in versions:
                 raise PreconditionFailed
             new = _faultless(replace(old, **properties))
-            if new.public:
+            if not new.keeps_secret:
                 return replace(new, secrets=())
-            if not old.public:
+            if old.keeps_secret:
                 return new
             registered = _with_secret(new)
             made[:] = [registered.secret or ""]
@@ -111,8 +111,8 @@ class ClientRegistration:
         secret = new_secret()
 
         def rotated(old: Client) -> Client:
-            if old.public:
-                raise Conflict("A public client has no secret.")
+            if not old.keeps_secret:
+                raise Conflict("A client that is public or proves itself by a key has no secret.")
             return replace(old, secrets=with_new_secret(old.secrets, secret, self.now(), overlap))
 
         return Rotated(_found(await self.clients.change(_own(client_id), rotated), client_id), secret)
@@ -124,7 +124,7 @@ class ClientRegistration:
 
 
 def _with_secret(client: Client) -> Registered:
-    if client.public:
+    if not client.keeps_secret:
         return Registered(replace(client, secrets=()))
     secret = new_secret()
     return Registered(replace(client, secrets=(ClientSecret(digest_of_secret(secret)),)), secret)

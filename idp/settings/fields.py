@@ -212,6 +212,28 @@ LIMITS = Group(
     ),
 )
 
+CLIENTS = Group(
+    "Clients",
+    (
+        Setting(
+            "IDP_REGISTRATION_TOKEN",
+            None,
+            "Bearer token with which clients may register themselves at `/oauth2/register`.",
+            parsing.bearer_token(parsing.SHORTEST_SECRET),
+            unset="they may not, and there is no such path",
+            secret=True,
+        ),
+        Setting(
+            "IDP_OUTGOING_PRIVATE",
+            None,
+            "Whether addresses that clients register (`jwks_uri`, back-channel logout) may be in private networks or on "
+            "this machine; link-local ones never.",
+            parsing.boolean(),
+            unset="`false`; in development this machine may be called",
+        ),
+    ),
+)
+
 MAIL = Group(
     "Mail, metrics and audit",
     (
@@ -268,5 +290,5 @@ PAGES = Group(
     ),
 )
 
-GROUPS = (SERVER, STORES, KEYS, TOKENS, LIMITS, MAIL, PAGES)
+GROUPS = (SERVER, STORES, KEYS, TOKENS, LIMITS, CLIENTS, MAIL, PAGES)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)

@@ -69,6 +69,9 @@ class Settings:
     limit_admin: LimitSetting | None
     limit_client: LimitSetting | None
 
+    registration_token: str | None = field(metadata=SECRET)
+    outgoing_private: bool | None
+
     trusted_proxies: tuple[Network, ...]
     cors_origins: tuple[str, ...]
 
