@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from quart import Blueprint, Quart, Response, request
@@ -40,8 +41,15 @@ from idp.controllers.openapi.document import document
 from idp.controllers.openapi.protocol import path_items
 from idp.controllers.openapi.routes import openapi_routes, routes_of
 from idp.controllers.pages.assets import asset_routes
+from idp.controllers.pages.authorize import authorize_routes
 from idp.controllers.pages.brand import Brand
+from idp.controllers.pages.consent import consent_routes
+from idp.controllers.pages.forgotten import forgotten_routes
+from idp.controllers.pages.hosted import Hosted
+from idp.controllers.pages.login import login_routes
+from idp.controllers.pages.register import register_routes, verification_routes
 from idp.controllers.pages.rendering import Pages
+from idp.controllers.pages.visits import Visits
 from idp.controllers.token import PATH as TOKEN_PATH
 from idp.controllers.token import TokenEndpoint
 from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, PATHS, WellKnown, discovery
@@ -63,7 +71,8 @@ Asgi = Callable[[Any, Any, Any], Any]
 
 def create_app(services: Services, settings: Settings, *, pretty: bool = False) -> Edge:
     """The ASGI application over open *services*. *pretty*: the log is for a terminal."""
-    inside = Paths(beside_quart(services, settings), quart_app(services, settings).asgi_app)
+    pages = pages_of(settings)
+    inside = Paths(beside_quart(services, settings, pages), quart_app(services, settings, pages).asgi_app)
     cors = Cors(token_origins=services.clients.origins, rest_origins=frozenset(settings.cors_origins))
     return Edge(
         inside,
@@ -91,13 +100,14 @@ class Paths:
         await found(scope, receive, send)
 
 
-def beside_quart(services: Services, settings: Settings) -> dict[str, Asgi]:
+def beside_quart(services: Services, settings: Settings, pages: Pages) -> dict[str, Asgi]:
     """By path. Each says who may call it, as `access`, like Quart's routes."""
     metadata = discovery(
         settings.issuer,
         grant_types=services.authorization_server.grant_types,
         auth_methods=METHODS,
         scopes=SUPPORTED,
+        locales=pages.locales,
     )
     well_known = WellKnown(
         keys=services.keys,
@@ -110,13 +120,14 @@ def beside_quart(services: Services, settings: Settings) -> dict[str, Asgi]:
     return exact | dict.fromkeys((OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS), well_known)
 
 
-def quart_app(services: Services, settings: Settings) -> Quart:
+def quart_app(services: Services, settings: Settings, pages: Pages | None = None) -> Quart:
     app = Quart("idp", static_folder=None, template_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header names
     guard = Guard(services.access_tokens, services.rate_limiter, services.events)
     limited = Limited(services.rate_limiter)
-    pages = pages_of(settings)
+    pages = pages or pages_of(settings)
+    hosted = Hosted(pages=pages, visits=_visits(services, settings))
     for routes in (
         front_routes(pages, settings.issuer),
         asset_routes(pages.assets),
@@ -130,6 +141,7 @@ def quart_app(services: Services, settings: Settings) -> Quart:
         password_routes(services.accounts.password_change, services.accounts.password_reset, guard, limited),
         email_routes(services.accounts.email_verification, services.accounts.email_change, guard, limited),
         own_session_routes(services.accounts.own_sessions, guard, limited),
+        *_page_routes(services, hosted),
     ):
         app.register_blueprint(routes)
     documented, publication = openapi_routes()
@@ -153,6 +165,24 @@ def pages_of(settings: Settings) -> Pages:
         links=settings.brand_links,
     )
     return Pages([*own, templates_folder()], brand)
+
+
+def _visits(services: Services, settings: Settings) -> Visits:
+    parts = urlsplit(settings.issuer)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    return Visits(hosted_login=services.hosted.login, form_tokens=services.hosted.form_tokens, origin=origin)
+
+
+def _page_routes(services: Services, hosted: Hosted) -> list[Blueprint]:
+    authorization = services.hosted.authorization
+    return [
+        authorize_routes(authorization, hosted),
+        login_routes(services.hosted.login, authorization, services.rate_limiter, hosted),
+        consent_routes(authorization, hosted),
+        register_routes(services.registration, authorization, services.rate_limiter, hosted),
+        verification_routes(services.accounts.email_verification, services.rate_limiter, hosted),
+        forgotten_routes(services.accounts.password_reset, services.rate_limiter, hosted),
+    ]
 
 
 def _admin_routes(services: Services, guard: Guard) -> list[Blueprint]:

@@ -31,6 +31,7 @@ SECRETS = {
     "IDP_REDIS_URL": "redis://:canary-redis@cache/0",
     "IDP_SMTP_URL": "smtp://idp:canary-mail@mail:587",
     "IDP_METRICS_TOKEN": "canary-metrics",
+    "IDP_REGISTRATION_TOKEN": "canary-registration-token-of-32-bytes",
 }
 FOUR_KILOBYTES = "9" * 4_096
 
@@ -74,6 +75,10 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         access_token_ttl=timedelta(minutes=15),
         refresh_token_ttl=timedelta(days=7),
         refresh_grace=timedelta(seconds=10),
+        session_ttl=timedelta(hours=12),
+        session_idle=timedelta(hours=2),
+        session_remembered=timedelta(days=30),
+        verified_email_required=False,
         bcrypt_rounds=12,
         lockout_attempts=5,
         lockout_duration=timedelta(minutes=15),

@@ -55,6 +55,7 @@ def purge(outside: Outside) -> Job:
     async def work() -> None:
         while await outside.sessions.purge(now() - PURGE_AFTER, PURGE_AT_ONCE) == PURGE_AT_ONCE:
             log.info("sessions_purged", count=PURGE_AT_ONCE)
+        await outside.browser_sessions.purge(now() - PURGE_AFTER, PURGE_AT_ONCE)
         while await outside.failures.purge(PURGE_AT_ONCE) == PURGE_AT_ONCE:
             log.info("sign_in_failures_purged", count=PURGE_AT_ONCE)
         while await outside.mails.purge(now() - PURGE_AFTER, PURGE_AT_ONCE) == PURGE_AT_ONCE:

@@ -21,7 +21,11 @@ from idp.gateways.metrics import Metrics
 from idp.gateways.outgoing import GuardedOutgoing
 from idp.gateways.passwords import BcryptPasswords, default_threads
 from idp.repositories.accounts import PostgresAccounts
+from idp.repositories.authorization_codes import RedisAuthorizationCodes
+from idp.repositories.authorization_requests import RedisAuthorizationRequests
+from idp.repositories.browser_sessions import StoredBrowserSessions
 from idp.repositories.clients import PostgresClients
+from idp.repositories.consents import PostgresConsents
 from idp.repositories.events import AuditTrail
 from idp.repositories.families import RedisFamilies
 from idp.repositories.limits import RedisLimits
@@ -51,6 +55,10 @@ class Outside:
     clients: PostgresClients
     sessions: PostgresSessions
     families: RedisFamilies
+    browser_sessions: StoredBrowserSessions
+    consents: PostgresConsents
+    authorization_requests: RedisAuthorizationRequests
+    codes: RedisAuthorizationCodes
     mails: PostgresMails
     mail_tokens: PostgresMailTokens
     accounts: PostgresAccounts
@@ -131,6 +139,10 @@ def _outside(
         clients=PostgresClients(postgres, trail, on_lookup=metrics.client_lookup),
         sessions=PostgresSessions(postgres, trail, mails),
         families=_families(settings, redis, metrics),
+        browser_sessions=StoredBrowserSessions(postgres, redis, trail),
+        consents=PostgresConsents(postgres, trail),
+        authorization_requests=RedisAuthorizationRequests(redis),
+        codes=RedisAuthorizationCodes(redis),
         mails=mails,
         mail_tokens=PostgresMailTokens(postgres, trail),
         accounts=PostgresAccounts(postgres, trail, mails),

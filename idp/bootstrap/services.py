@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from idp.bootstrap.accounts import AccountServices, account_services, mail_jobs
 from idp.bootstrap.administration import AdministrationServices, administration_services, key_provision
 from idp.bootstrap.background import at_work, purge
+from idp.bootstrap.hosted import HostedServices, hosted_services
 from idp.bootstrap.observing import Observing, observing
 from idp.bootstrap.outside import Outside, now, opened
 from idp.domain.audit import AuditTrail
@@ -30,6 +31,7 @@ from idp.services.client_registration import ClientRegistration
 from idp.services.counted_events import CountedEvents
 from idp.services.cursors import Cursors
 from idp.services.devices import Devices
+from idp.services.grants.authorization_code import AuthorizationCodeGrant
 from idp.services.grants.client_credentials import ClientCredentialsGrant
 from idp.services.grants.password import PasswordGrant
 from idp.services.grants.refresh_token import RefreshTokenGrant
@@ -45,7 +47,7 @@ from idp.services.sessions import SessionService
 from idp.services.user_administration import UserAdministration
 from idp.settings import Settings
 
-GRANTS = (PasswordGrant, RefreshTokenGrant, ClientCredentialsGrant)
+GRANTS = (AuthorizationCodeGrant, PasswordGrant, RefreshTokenGrant, ClientCredentialsGrant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ class Services:
     rate_limiter: RateLimiter
     access_tokens: AccessTokens
     authorization_server: AuthorizationServer
+    hosted: HostedServices
     session_service: SessionService
     registration: Registration
     accounts: AccountServices
@@ -109,6 +112,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
     login = _login(settings, outside)
     rate_limiter = RateLimiter(outside.limits)
     administration = administration_services(settings, outside, sessions)
+    hosted = hosted_services(settings, outside, login, sessions)
     return Services(
         users=users,
         clients=clients,
@@ -121,12 +125,16 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
             GRANTS,
             clients=clients,
             sessions=sessions,
+            users=users,
+            codes=hosted.codes,
             access_tokens=access_tokens,
+            id_tokens=hosted.id_tokens,
             login=login,
             limiter=rate_limiter,
             now=now,
             on_issued=outside.metrics.issued,
         ),
+        hosted=hosted,
         session_service=sessions,
         registration=Registration(accounts=outside.accounts, users=users, passwords=outside.passwords, now=now),
         accounts=account_services(outside, login, sessions),

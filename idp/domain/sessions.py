@@ -29,6 +29,8 @@ class RevokedReason(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105
     ENDED_BY_USER = "ended_by_user"
     USER_DELETED = "user_deleted"
+    CODE_REUSED = "code_reused"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
 
     @property
     def theft(self) -> bool:

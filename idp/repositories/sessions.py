@@ -12,7 +12,7 @@ import orjson
 
 from idp.database.batches import Batches
 from idp.database.postgres import Postgres
-from idp.domain.events import Event, RefreshTokenReused, SessionRevoked, SignedIn
+from idp.domain.events import ClientSignedIn, Event, RefreshTokenReused, SessionRevoked, SignedIn
 from idp.domain.mails import MailKind
 from idp.domain.sessions import RevokedReason, Session, SessionState, Use
 from idp.domain.users import Role, UserStatus
@@ -80,7 +80,8 @@ class PostgresSessions:
         self._families: Batches[UUID, SessionState | None] = Batches(self._find_families)
 
     async def add(self, session: Session) -> bool:
-        event = SignedIn(user_id=session.user_id, client_id=session.client_id, session_id=session.id)
+        kind = SignedIn if session.browser_session_id is None else ClientSignedIn
+        event = kind(user_id=session.user_id, client_id=session.client_id, session_id=session.id)
         async with self._postgres.transaction() as connection:
             added = await connection.fetchval(
                 INSERT,

@@ -69,7 +69,7 @@ class SessionService:
             expires_at=now + (lifetime or self.lifetime),
             last_used_at=now,
             address=where.address,
-            user_agent=_printable(where.user_agent),
+            user_agent=printable_agent(where.user_agent),
         )
 
     async def start(self, session: Session, *, refreshable: bool) -> str | None:
@@ -216,7 +216,7 @@ class SessionService:
         )
 
 
-def _printable(user_agent: str | None) -> str | None:
+def printable_agent(user_agent: str | None) -> str | None:
     return "".join(filter(str.isprintable, (user_agent or "")[:LONGEST_USER_AGENT])) or None
 
 

@@ -180,6 +180,31 @@ TOKENS = Group(
     ),
 )
 
+SESSIONS = Group(
+    "Sign-in on the hosted page",
+    (
+        Setting(
+            "IDP_SESSION_TTL",
+            "12h",
+            "How long a sign-in in a browser lasts, counted from the sign-in.",
+            parsing.duration("1m", "365d"),
+        ),
+        Setting("IDP_SESSION_IDLE", "2h", "How long it may lie unused.", parsing.duration("1m", "365d")),
+        Setting(
+            "IDP_SESSION_REMEMBERED",
+            "30d",
+            "How long it lasts, used or not, on a device that is to be remembered.",
+            parsing.duration("1m", "365d"),
+        ),
+        Setting(
+            "IDP_VERIFIED_EMAIL_REQUIRED",
+            "false",
+            "`true` lets nobody go on to a client before the e-mail address is verified.",
+            parsing.boolean(),
+        ),
+    ),
+)
+
 LIMITS = Group(
     "Passwords, lockout and limits",
     (
@@ -290,5 +315,5 @@ PAGES = Group(
     ),
 )
 
-GROUPS = (SERVER, STORES, KEYS, TOKENS, LIMITS, CLIENTS, MAIL, PAGES)
+GROUPS = (SERVER, STORES, KEYS, TOKENS, SESSIONS, LIMITS, CLIENTS, MAIL, PAGES)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)

@@ -59,6 +59,11 @@ class Settings:
     refresh_token_ttl: timedelta
     refresh_grace: timedelta
 
+    session_ttl: timedelta
+    session_idle: timedelta
+    session_remembered: timedelta
+    verified_email_required: bool
+
     bcrypt_rounds: int
     lockout_attempts: int
     lockout_duration: timedelta
