@@ -52,6 +52,7 @@ def discovery(
     grant_types: Sequence[str],
     auth_methods: Sequence[str],
     scopes: Sequence[str],
+    auth_algorithms: Sequence[str] = (),
     response_types: Sequence[str] = (),
     endpoints: Mapping[str, str] = ENDPOINTS,
 ) -> dict[str, object]:
@@ -69,6 +70,7 @@ def discovery(
         "response_types_supported": list(response_types),
         "grant_types_supported": list(grant_types),
         "token_endpoint_auth_methods_supported": list(auth_methods),
+        "token_endpoint_auth_signing_alg_values_supported": list(auth_algorithms),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [ALGORITHM],
         # The only one of its kind whose default is true (Discovery 1.0, section 3).

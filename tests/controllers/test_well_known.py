@@ -37,6 +37,7 @@ def app(keys) -> WellKnown:
         ISSUER,
         grant_types=("password", "refresh_token"),
         auth_methods=("client_secret_basic", "client_secret_post", "none"),
+        auth_algorithms=("ES256",),
         scopes=("openid", "offline_access"),
     )
     return WellKnown(
@@ -61,6 +62,7 @@ async def test_discovery_tells_exactly_what_works(client):
         "response_types_supported": [],
         "grant_types_supported": ["password", "refresh_token"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "request_uri_parameter_supported": False,
