@@ -53,6 +53,7 @@ from idp.controllers.pages.visits import Visits
 from idp.controllers.token import PATH as TOKEN_PATH
 from idp.controllers.token import TokenEndpoint
 from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, PATHS, WellKnown, discovery
+from idp.domain.client_keys import ALGORITHMS
 from idp.domain.errors import MethodNotAllowed, NotFound, Refusal, Unavailable
 from idp.domain.scopes import SUPPORTED
 from idp.edge.addresses import Addresses
@@ -106,6 +107,7 @@ def beside_quart(services: Services, settings: Settings, pages: Pages) -> dict[s
         settings.issuer,
         grant_types=services.authorization_server.grant_types,
         auth_methods=METHODS,
+        auth_algorithms=ALGORITHMS,
         scopes=SUPPORTED,
         locales=pages.locales,
     )

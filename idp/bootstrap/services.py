@@ -22,11 +22,14 @@ from idp.domain.users import Users
 from idp.gateways import secret_keys
 from idp.gateways.embedded import StoreUrls
 from idp.gateways.metrics import Metrics
+from idp.repositories.assertions import RedisUsedAssertions
 from idp.repositories.probes import CacheProbe, DatabaseProbe
 from idp.services.access_tokens import AccessTokens
 from idp.services.audit_verification import AuditVerification
 from idp.services.authorization_server import AuthorizationServer
 from idp.services.checkpoints import Checkpoints
+from idp.services.client_assertions import ClientAssertions
+from idp.services.client_keys import ClientKeys
 from idp.services.client_registration import ClientRegistration
 from idp.services.counted_events import CountedEvents
 from idp.services.cursors import Cursors
@@ -130,6 +133,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
             access_tokens=access_tokens,
             id_tokens=hosted.id_tokens,
             login=login,
+            assertions=_assertions(settings, outside),
             limiter=rate_limiter,
             now=now,
             on_issued=outside.metrics.issued,
@@ -152,6 +156,16 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         patterns=observed.patterns,
         forged_tokens=observed.forged_tokens,
         metrics=outside.metrics,
+    )
+
+
+def _assertions(settings: Settings, outside: Outside) -> ClientAssertions:
+    issuer = settings.issuer
+    return ClientAssertions(
+        keys=ClientKeys(outside.outgoing),
+        used=RedisUsedAssertions(outside.redis, now),
+        audiences=frozenset({issuer, issuer.rstrip("/") + "/oauth2/token"}),
+        now=now,
     )
 
 

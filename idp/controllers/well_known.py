@@ -54,6 +54,7 @@ def discovery(
     auth_methods: Sequence[str],
     scopes: Sequence[str],
     locales: Sequence[str],
+    auth_algorithms: Sequence[str] = (),
     endpoints: Mapping[str, str] = ENDPOINTS,
 ) -> dict[str, object]:
     """
@@ -77,6 +78,7 @@ def discovery(
         "ui_locales_supported": list(locales),
         "grant_types_supported": list(grant_types),
         "token_endpoint_auth_methods_supported": list(auth_methods),
+        "token_endpoint_auth_signing_alg_values_supported": list(auth_algorithms),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "request_parameter_supported": False,

@@ -37,6 +37,7 @@ def app(keys) -> WellKnown:
         ISSUER,
         grant_types=("password", "refresh_token"),
         auth_methods=("client_secret_basic", "client_secret_post", "none"),
+        auth_algorithms=("ES256",),
         scopes=("openid", "offline_access"),
         locales=("en", "de"),
     )
@@ -70,6 +71,7 @@ async def test_discovery_tells_exactly_what_works(client):
         "ui_locales_supported": ["en", "de"],
         "grant_types_supported": ["password", "refresh_token"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
         "request_parameter_supported": False,

@@ -82,6 +82,8 @@ def _token(grant_types: Sequence[str]) -> Json:
         "resource": {"type": "string", "format": "uri", "description": "The audience (RFC 8707)."},
         "client_id": {"type": "string"},
         "client_secret": {"type": "string", "format": "password"},
+        "client_assertion_type": {"type": "string", "description": "Of a client that has a key (RFC 7523)."},
+        "client_assertion": {"type": "string", "description": "A JWT that it has signed."},
     }
     schema = {"type": "object", "required": ["grant_type"], "properties": properties}
     refused = {status: _refused(status, text) for status, text in TOKEN_REFUSALS.items()}
