@@ -11,6 +11,7 @@ from idp.bootstrap.administration import AdministrationServices, administration_
 from idp.bootstrap.background import at_work, purge
 from idp.bootstrap.observing import Observing, observing
 from idp.bootstrap.outside import Outside, now, opened
+from idp.bootstrap.token_state import TokenStateServices, token_state_services
 from idp.domain.audit import AuditTrail
 from idp.domain.clients import Clients
 from idp.domain.events import Events
@@ -60,6 +61,7 @@ class Services:
     rate_limiter: RateLimiter
     access_tokens: AccessTokens
     authorization_server: AuthorizationServer
+    token_state: TokenStateServices
     session_service: SessionService
     registration: Registration
     accounts: AccountServices
@@ -97,12 +99,23 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         lifetime=settings.access_token_ttl,
         now=now,
         sessions=outside.sessions,
+        revoked_tokens=outside.revoked_tokens,
         on_forged=observed.forged_tokens.note,
     )
     sessions = _sessions(settings, outside, checkpoints, observed)
     login = _login(settings, outside)
     rate_limiter = RateLimiter(outside.limits)
     administration = administration_services(settings, outside, sessions)
+    authorization_server = AuthorizationServer(
+        GRANTS,
+        clients=clients,
+        sessions=sessions,
+        access_tokens=access_tokens,
+        login=login,
+        limiter=rate_limiter,
+        now=now,
+        on_issued=outside.metrics.issued,
+    )
     return Services(
         users=users,
         clients=clients,
@@ -111,15 +124,14 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         keys=outside.keys,
         rate_limiter=rate_limiter,
         access_tokens=access_tokens,
-        authorization_server=AuthorizationServer(
-            GRANTS,
-            clients=clients,
+        authorization_server=authorization_server,
+        token_state=token_state_services(
+            settings,
+            outside,
+            authorization_server,
             sessions=sessions,
             access_tokens=access_tokens,
-            login=login,
             limiter=rate_limiter,
-            now=now,
-            on_issued=outside.metrics.issued,
         ),
         session_service=sessions,
         registration=Registration(accounts=outside.accounts, users=users, passwords=outside.passwords, now=now),

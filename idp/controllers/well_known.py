@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from idp.domain.claims import SUPPORTED as CLAIMS
 from idp.domain.errors import MethodNotAllowed, NotFound
 from idp.domain.signing_keys import ALGORITHM, SigningKeys
 
@@ -27,7 +28,12 @@ JWKS = "/.well-known/jwks.json"
 PATHS = (OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS)
 
 # Metadata name → path, of every endpoint that works now.
-ENDPOINTS = {"token_endpoint": "/oauth2/token"}
+ENDPOINTS = {
+    "token_endpoint": "/oauth2/token",
+    "userinfo_endpoint": "/oauth2/userinfo",
+    "revocation_endpoint": "/oauth2/revoke",
+    "introspection_endpoint": "/oauth2/introspect",
+}
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -69,8 +75,12 @@ def discovery(
         "response_types_supported": list(response_types),
         "grant_types_supported": list(grant_types),
         "token_endpoint_auth_methods_supported": list(auth_methods),
+        "revocation_endpoint_auth_methods_supported": list(auth_methods),
+        "introspection_endpoint_auth_methods_supported": [method for method in auth_methods if method != "none"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [ALGORITHM],
+        "userinfo_signing_alg_values_supported": [ALGORITHM],
+        "claims_supported": list(CLAIMS),
         # The only one of its kind whose default is true (Discovery 1.0, section 3).
         "request_uri_parameter_supported": False,
     }
