@@ -6,7 +6,7 @@ import asyncio
 
 import jwt
 import pytest
-from token_state import active, both_active, introspect, revoke, revoked
+from token_state import active, both_active, revoke, revoked
 from world import Registered, Tokens, World
 
 CROWD = 50
@@ -20,7 +20,6 @@ async def client(world: World) -> Registered:
 @pytest.fixture
 async def tokens(world: World, client: Registered) -> Tokens:
     return await world.signed_in(client)
-
 
 
 async def test_an_access_token_ends_and_its_session_lives_on(world: World, client: Registered, tokens: Tokens) -> None:
@@ -79,9 +78,7 @@ async def test_revoking_again_is_no_error(world: World, client: Registered, toke
 @pytest.mark.parametrize(
     "token", ["x", "idp_rt_", "idp_rt_" + "A" * 104, "a.b.c", "." * 9000, "é", '"\\', " ", "\u2028", "x" * 60_000]
 )
-async def test_what_is_no_token_is_answered_as_one_that_has_ended(
-    world: World, client: Registered, token: str
-) -> None:
+async def test_what_is_no_token_is_answered_as_one_that_has_ended(world: World, client: Registered, token: str) -> None:
     """IR6, IR10."""
     assert await revoked(world, client, token)
 
@@ -211,7 +208,9 @@ async def test_a_page_of_the_client_may_revoke_and_read_the_answer(world: World)
 
     asked = await world.http.options("/oauth2/revoke", headers=asking)
     answers = [
-        await world.http.post("/oauth2/revoke", data={"token": "x", "client_id": it.client_id}, headers={"Origin": page})
+        await world.http.post(
+            "/oauth2/revoke", data={"token": "x", "client_id": it.client_id}, headers={"Origin": page}
+        )
         for it in (spa, other)
     ]
 
