@@ -37,6 +37,7 @@ from idp.controllers.health import health_routes
 from idp.controllers.limited import Limited
 from idp.controllers.metrics import PATH as METRICS_PATH
 from idp.controllers.metrics import MetricsEndpoint
+from idp.controllers.openapi import token_state
 from idp.controllers.openapi.document import document
 from idp.controllers.openapi.protocol import path_items
 from idp.controllers.openapi.routes import openapi_routes, routes_of
@@ -52,6 +53,9 @@ from idp.controllers.pages.rendering import Pages
 from idp.controllers.pages.visits import Visits
 from idp.controllers.token import PATH as TOKEN_PATH
 from idp.controllers.token import TokenEndpoint
+from idp.controllers.token_state import INTROSPECT_PATH, REVOKE_PATH, IntrospectionEndpoint, RevocationEndpoint
+from idp.controllers.userinfo import PATH as USERINFO_PATH
+from idp.controllers.userinfo import UserInfoEndpoint
 from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, PATHS, WellKnown, discovery
 from idp.domain.client_keys import ALGORITHMS
 from idp.domain.errors import MethodNotAllowed, NotFound, Refusal, Unavailable
@@ -118,7 +122,13 @@ def beside_quart(services: Services, settings: Settings, pages: Pages) -> dict[s
     )
     token = TokenEndpoint(services.authorization_server, services.clients)
     metrics = MetricsEndpoint(services.metrics.text, settings.metrics_token)
-    exact: dict[str, Asgi] = {TOKEN_PATH: token, METRICS_PATH: metrics}
+    exact: dict[str, Asgi] = {
+        TOKEN_PATH: token,
+        REVOKE_PATH: RevocationEndpoint(services.token_state.revocation, services.clients),
+        INTROSPECT_PATH: IntrospectionEndpoint(services.token_state.introspection, services.clients),
+        USERINFO_PATH: UserInfoEndpoint(services.token_state.userinfo, services.rate_limiter),
+        METRICS_PATH: metrics,
+    }
     return exact | dict.fromkeys((OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS), well_known)
 
 
@@ -199,7 +209,9 @@ def _admin_routes(services: Services, guard: Guard) -> list[Blueprint]:
 
 
 def _description(app: Quart, services: Services, settings: Settings) -> dict[str, Any]:
-    protocol = path_items(grant_types=services.authorization_server.grant_types, documents=PATHS)
+    protocol = (
+        path_items(grant_types=services.authorization_server.grant_types, documents=PATHS) | token_state.path_items()
+    )
     return document(routes_of(app), issuer=settings.issuer, version=version("idp"), protocol=protocol)
 
 

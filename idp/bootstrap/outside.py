@@ -32,6 +32,7 @@ from idp.repositories.limits import RedisLimits
 from idp.repositories.local_limits import LocalLimits
 from idp.repositories.mail_tokens import PostgresMailTokens
 from idp.repositories.mails import PostgresMails
+from idp.repositories.revoked_tokens import PostgresRevokedTokens
 from idp.repositories.sessions import PostgresSessions
 from idp.repositories.sign_in_failures import PostgresSignInFailures
 from idp.repositories.users import PostgresUsers
@@ -54,6 +55,7 @@ class Outside:
     users: PostgresUsers
     clients: PostgresClients
     sessions: PostgresSessions
+    revoked_tokens: PostgresRevokedTokens
     families: RedisFamilies
     browser_sessions: StoredBrowserSessions
     consents: PostgresConsents
@@ -138,6 +140,7 @@ def _outside(
         users=PostgresUsers(postgres, trail),
         clients=PostgresClients(postgres, trail, on_lookup=metrics.client_lookup),
         sessions=PostgresSessions(postgres, trail, mails),
+        revoked_tokens=PostgresRevokedTokens(postgres, trail),
         families=_families(settings, redis, metrics),
         browser_sessions=StoredBrowserSessions(postgres, redis, trail),
         consents=PostgresConsents(postgres, trail),

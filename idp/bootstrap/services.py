@@ -12,6 +12,7 @@ from idp.bootstrap.background import at_work, purge
 from idp.bootstrap.hosted import HostedServices, hosted_services
 from idp.bootstrap.observing import Observing, observing
 from idp.bootstrap.outside import Outside, now, opened
+from idp.bootstrap.token_state import TokenStateServices, token_state_services
 from idp.domain.audit import AuditTrail
 from idp.domain.clients import Clients
 from idp.domain.events import Events
@@ -66,6 +67,7 @@ class Services:
     access_tokens: AccessTokens
     authorization_server: AuthorizationServer
     hosted: HostedServices
+    token_state: TokenStateServices
     session_service: SessionService
     registration: Registration
     accounts: AccountServices
@@ -109,6 +111,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         lifetime=settings.access_token_ttl,
         now=now,
         sessions=outside.sessions,
+        revoked_tokens=outside.revoked_tokens,
         on_forged=observed.forged_tokens.note,
     )
     sessions = _sessions(settings, outside, checkpoints, observed)
@@ -116,6 +119,20 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
     rate_limiter = RateLimiter(outside.limits)
     administration = administration_services(settings, outside, sessions)
     hosted = hosted_services(settings, outside, login, sessions)
+    authorization_server = AuthorizationServer(
+        GRANTS,
+        clients=clients,
+        sessions=sessions,
+        users=users,
+        codes=hosted.codes,
+        access_tokens=access_tokens,
+        id_tokens=hosted.id_tokens,
+        login=login,
+        assertions=_assertions(settings, outside),
+        limiter=rate_limiter,
+        now=now,
+        on_issued=outside.metrics.issued,
+    )
     return Services(
         users=users,
         clients=clients,
@@ -124,19 +141,14 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         keys=outside.keys,
         rate_limiter=rate_limiter,
         access_tokens=access_tokens,
-        authorization_server=AuthorizationServer(
-            GRANTS,
-            clients=clients,
+        authorization_server=authorization_server,
+        token_state=token_state_services(
+            settings,
+            outside,
+            authorization_server,
             sessions=sessions,
-            users=users,
-            codes=hosted.codes,
             access_tokens=access_tokens,
-            id_tokens=hosted.id_tokens,
-            login=login,
-            assertions=_assertions(settings, outside),
             limiter=rate_limiter,
-            now=now,
-            on_issued=outside.metrics.issued,
         ),
         hosted=hosted,
         session_service=sessions,

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from idp.domain.authorization import PASSWORD_ACR, PROMPTS, ResponseMode
+from idp.domain.claims import SUPPORTED as CLAIMS
 from idp.domain.errors import MethodNotAllowed, NotFound
 from idp.domain.signing_keys import ALGORITHMS, SigningKeys
 
@@ -28,7 +29,13 @@ JWKS = "/.well-known/jwks.json"
 PATHS = (OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS)
 
 # Metadata name → path, of every endpoint that works now.
-ENDPOINTS = {"authorization_endpoint": "/oauth2/authorize", "token_endpoint": "/oauth2/token"}
+ENDPOINTS = {
+    "authorization_endpoint": "/oauth2/authorize",
+    "token_endpoint": "/oauth2/token",
+    "userinfo_endpoint": "/oauth2/userinfo",
+    "revocation_endpoint": "/oauth2/revoke",
+    "introspection_endpoint": "/oauth2/introspect",
+}
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -79,8 +86,12 @@ def discovery(
         "grant_types_supported": list(grant_types),
         "token_endpoint_auth_methods_supported": list(auth_methods),
         "token_endpoint_auth_signing_alg_values_supported": list(auth_algorithms),
+        "revocation_endpoint_auth_methods_supported": list(auth_methods),
+        "introspection_endpoint_auth_methods_supported": [method for method in auth_methods if method != "none"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(ALGORITHMS),
+        "claims_supported": list(CLAIMS),
         "request_parameter_supported": False,
         # The only one of its kind whose default is true (Discovery 1.0, section 3).
         "request_uri_parameter_supported": False,

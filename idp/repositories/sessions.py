@@ -29,6 +29,8 @@ SELECT {", ".join(f"s.{column}" for column in HOT)}, u.email, u.name, u.roles, u
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE
 """  # noqa: S608 - the names of a dataclass' fields
 
+BY_ID = "s.id = $1 AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = $2)"
+
 # FOR SHARE: a disable or a sign-out everywhere either sees this session or stops it.
 INSERT = """
 INSERT INTO sessions (id, family_id, user_id, client_id, scope, audience, auth_time, auth_epoch, created_at, expires_at, gen_floor,
@@ -107,9 +109,9 @@ class PostgresSessions:
             self._trail.announce(event)
         return added is not None
 
-    async def find(self, session_id: UUID) -> SessionState | None:
+    async def find(self, session_id: UUID, jti: str | None = None) -> SessionState | None:
         async with self._postgres.connection() as connection:
-            row = await connection.fetchrow(STATE + "s.id = $1", session_id)
+            row = await connection.fetchrow(STATE + BY_ID, session_id, jti)
         return _state(row) if row else None
 
     async def find_family(self, family_id: UUID) -> SessionState | None:

@@ -37,10 +37,13 @@ from idp.services.token_request import TokenRequest
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """*client* is the one that authenticated, if any did. *device_token* is for the device that signed in."""
+    """
+    *body* None: an empty one. *client* is the one that authenticated, if any did. *device_token* is for the device that
+    signed in.
+    """
 
     status: int
-    body: dict[str, Any]
+    body: dict[str, Any] | None
     headers: Sequence[tuple[str, str]]
     client: Client | None = None
     device_token: str | None = None

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, PATHS, WellKnown, discovery
+from idp.domain.claims import SUPPORTED
 
 ISSUER = "https://id.example"
 MAX_AGE = timedelta(minutes=5)
@@ -59,6 +60,9 @@ async def test_discovery_tells_exactly_what_works(client):
         "issuer": ISSUER,
         "authorization_endpoint": f"{ISSUER}/oauth2/authorize",
         "token_endpoint": f"{ISSUER}/oauth2/token",
+        "userinfo_endpoint": f"{ISSUER}/oauth2/userinfo",
+        "revocation_endpoint": f"{ISSUER}/oauth2/revoke",
+        "introspection_endpoint": f"{ISSUER}/oauth2/introspect",
         "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
         "scopes_supported": ["openid", "offline_access"],
         "response_types_supported": ["code"],
@@ -72,8 +76,12 @@ async def test_discovery_tells_exactly_what_works(client):
         "grant_types_supported": ["password", "refresh_token"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "userinfo_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "claims_supported": list(SUPPORTED),
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
     }
