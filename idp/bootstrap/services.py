@@ -118,7 +118,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
     login = _login(settings, outside)
     rate_limiter = RateLimiter(outside.limits)
     administration = administration_services(settings, outside, sessions)
-    hosted = hosted_services(settings, outside, login, sessions)
+    hosted = hosted_services(settings, outside, login, sessions, observed.audit)
     authorization_server = AuthorizationServer(
         GRANTS,
         clients=clients,
