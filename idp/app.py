@@ -30,6 +30,8 @@ from idp.controllers.auth.profile import profile_routes
 from idp.controllers.auth.registration import registration_routes
 from idp.controllers.auth.session import session_routes
 from idp.controllers.auth.sessions import own_session_routes
+from idp.controllers.client_registration import PATH as REGISTRATION_PATH
+from idp.controllers.client_registration import client_registration_routes
 from idp.controllers.exchange import SCOPE_KEY, Receive, Scope, Send, current
 from idp.controllers.front import front_routes
 from idp.controllers.health import health_routes
@@ -38,10 +40,19 @@ from idp.controllers.metrics import PATH as METRICS_PATH
 from idp.controllers.metrics import MetricsEndpoint
 from idp.controllers.openapi.document import document
 from idp.controllers.openapi.protocol import path_items
+from idp.controllers.openapi.registration import registration_items
 from idp.controllers.openapi.routes import openapi_routes, routes_of
 from idp.controllers.token import PATH as TOKEN_PATH
 from idp.controllers.token import TokenEndpoint
-from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, PATHS, WellKnown, discovery
+from idp.controllers.well_known import (
+    AUTHORIZATION_SERVER,
+    ENDPOINTS,
+    JWKS,
+    OPENID_CONFIGURATION,
+    PATHS,
+    WellKnown,
+    discovery,
+)
 from idp.domain.client_keys import ALGORITHMS
 from idp.domain.errors import MethodNotAllowed, NotFound, Refusal, Unavailable
 from idp.domain.scopes import SUPPORTED
@@ -97,6 +108,7 @@ def beside_quart(services: Services, settings: Settings) -> dict[str, Asgi]:
         auth_methods=METHODS,
         auth_algorithms=ALGORITHMS,
         scopes=SUPPORTED,
+        endpoints=ENDPOINTS | ({"registration_endpoint": REGISTRATION_PATH} if services.dynamic_registration else {}),
     )
     well_known = WellKnown(
         keys=services.keys,
@@ -123,6 +135,7 @@ def quart_app(services: Services, settings: Settings) -> Quart:
         profile_routes(services.profile, guard, limited),
         audit_routes(services.audit, services.cursors, guard),
         *_admin_routes(services, guard),
+        *_registration_routes(services, settings),
         account_routes(services.accounts.account_deletion, guard, limited),
         password_routes(services.accounts.password_change, services.accounts.password_reset, guard, limited),
         email_routes(services.accounts.email_verification, services.accounts.email_change, guard, limited),
@@ -152,8 +165,18 @@ def _admin_routes(services: Services, guard: Guard) -> list[Blueprint]:
     ]
 
 
+def _registration_routes(services: Services, settings: Settings) -> list[Blueprint]:
+    """None unless the operator lets clients register themselves."""
+    registration = services.dynamic_registration
+    if registration is None:
+        return []
+    return [client_registration_routes(registration, services.rate_limiter, settings.issuer)]
+
+
 def _description(app: Quart, services: Services, settings: Settings) -> dict[str, Any]:
     protocol = path_items(grant_types=services.authorization_server.grant_types, documents=PATHS)
+    if services.dynamic_registration is not None:
+        protocol |= registration_items()
     return document(routes_of(app), issuer=settings.issuer, version=version("idp"), protocol=protocol)
 
 

@@ -26,7 +26,7 @@ log = structlog.get_logger("idp.http")
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 AMBIGUOUS = {b"content-length", b"transfer-encoding"}
-JSON_PATHS = ("/auth/", "/admin/")
+JSON_PATHS = ("/auth/", "/admin/", "/oauth2/register")
 ADMIN = "/admin/"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -173,11 +173,10 @@ def _limit_headers() -> Headers:
 
 def _decode(body: bytes, exchange: Exchange) -> None:
     content_type = exchange.header(b"content-type")
-    if exchange.path.startswith("/oauth2/"):
-        if exchange.method == "POST":
-            exchange.form = decoded_form(body, content_type)
-    elif exchange.path.startswith(JSON_PATHS):
+    if exchange.path.startswith(JSON_PATHS):
         exchange.json = decoded_json(body, content_type)
+    elif exchange.path.startswith("/oauth2/") and exchange.method == "POST":
+        exchange.form = decoded_form(body, content_type)
 
 
 def _is_preflight(exchange: Exchange) -> bool:
