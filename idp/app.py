@@ -28,6 +28,8 @@ from idp.controllers.auth.profile import profile_routes
 from idp.controllers.auth.registration import registration_routes
 from idp.controllers.auth.session import session_routes
 from idp.controllers.auth.sessions import own_session_routes
+from idp.controllers.client_registration import PATH as REGISTRATION_PATH
+from idp.controllers.client_registration import client_registration_routes
 from idp.controllers.exchange import SCOPE_KEY, Receive, Scope, Send
 from idp.controllers.front import front_routes
 from idp.controllers.health import health_routes
@@ -37,6 +39,7 @@ from idp.controllers.metrics import MetricsEndpoint
 from idp.controllers.openapi import token_state
 from idp.controllers.openapi.document import document
 from idp.controllers.openapi.protocol import path_items
+from idp.controllers.openapi.registration import registration_items
 from idp.controllers.openapi.routes import openapi_routes, routes_of
 from idp.controllers.pages.account import AccountPages, account_page_routes
 from idp.controllers.pages.account_profile import application_routes, profile_page_routes
@@ -57,7 +60,15 @@ from idp.controllers.token import TokenEndpoint
 from idp.controllers.token_state import INTROSPECT_PATH, REVOKE_PATH, IntrospectionEndpoint, RevocationEndpoint
 from idp.controllers.userinfo import PATH as USERINFO_PATH
 from idp.controllers.userinfo import UserInfoEndpoint
-from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, PATHS, WellKnown, discovery
+from idp.controllers.well_known import (
+    AUTHORIZATION_SERVER,
+    ENDPOINTS,
+    JWKS,
+    OPENID_CONFIGURATION,
+    PATHS,
+    WellKnown,
+    discovery,
+)
 from idp.domain.client_keys import ALGORITHMS
 from idp.domain.scopes import SUPPORTED
 from idp.edge.addresses import Addresses
@@ -114,6 +125,7 @@ def beside_quart(services: Services, settings: Settings, pages: Pages) -> dict[s
         auth_algorithms=ALGORITHMS,
         scopes=SUPPORTED,
         locales=pages.locales,
+        endpoints=ENDPOINTS | ({"registration_endpoint": REGISTRATION_PATH} if services.dynamic_registration else {}),
     )
     well_known = WellKnown(
         keys=services.keys,
@@ -149,6 +161,7 @@ def quart_app(services: Services, settings: Settings, pages: Pages | None = None
         profile_routes(services.profile, guard, limited),
         audit_routes(services.audit, services.cursors, guard),
         *_admin_routes(services, guard),
+        *_registration_routes(services, settings),
         account_routes(services.accounts.account_deletion, guard, limited),
         password_routes(services.accounts.password_change, services.accounts.password_reset, guard, limited),
         email_routes(services.accounts.email_verification, services.accounts.email_change, guard, limited),
@@ -219,10 +232,20 @@ def _admin_routes(services: Services, guard: Guard) -> list[Blueprint]:
     ]
 
 
+def _registration_routes(services: Services, settings: Settings) -> list[Blueprint]:
+    """None unless the operator lets clients register themselves."""
+    registration = services.dynamic_registration
+    if registration is None:
+        return []
+    return [client_registration_routes(registration, services.rate_limiter, settings.issuer)]
+
+
 def _description(app: Quart, services: Services, settings: Settings) -> dict[str, Any]:
     protocol = (
         path_items(grant_types=services.authorization_server.grant_types, documents=PATHS) | token_state.path_items()
     )
+    if services.dynamic_registration is not None:
+        protocol |= registration_items()
     return document(routes_of(app), issuer=settings.issuer, version=version("idp"), protocol=protocol)
 
 
