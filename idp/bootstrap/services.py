@@ -100,7 +100,7 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
         services = _services(settings, outside, checkpoints, observed)
         jobs = [outside.keys.watch, checkpoints.run, purge(outside), *observed.jobs]
         if delivers:
-            jobs += [*mail_jobs(settings, outside), key_provision(outside, services.administration.keys)]
+            jobs += [*mail_jobs(settings, outside), key_provision(services.clients, services.administration.keys)]
         async with at_work(jobs):
             yield services
 
