@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
+from idp.bootstrap.background import Job, repeated
 from idp.bootstrap.outside import Outside, now
+from idp.domain.clients import Clients
+from idp.domain.errors import Conflict
 from idp.domain.lockout import LockoutPolicy
 from idp.domain.session_records import SessionRecords
 from idp.repositories.session_records import PostgresSessionRecords
@@ -16,6 +21,8 @@ from idp.services.sessions import SessionService
 from idp.services.statistics import Statistics
 from idp.services.user_administration import UserAdministration
 from idp.settings import Settings
+
+PROVIDE_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +36,7 @@ class AdministrationServices:
 
 def administration_services(settings: Settings, outside: Outside, sessions: SessionService) -> AdministrationServices:
     policy = LockoutPolicy(settings.lockout_attempts, settings.lockout_duration)
+    keys = KeyAdministration(keys=outside.keys, events=outside.trail)
     return AdministrationServices(
         users=UserAdministration(
             users=outside.users,
@@ -40,8 +48,18 @@ def administration_services(settings: Settings, outside: Outside, sessions: Sess
             events=outside.trail,
             failures=outside.failures,
         ),
-        clients=ClientRegistration(clients=outside.clients, now=now),
+        clients=ClientRegistration(clients=outside.clients, keys=keys, now=now),
         sessions=PostgresSessionRecords(outside.postgres),
-        keys=KeyAdministration(keys=outside.keys, events=outside.trail),
+        keys=keys,
         statistics=Statistics(StoreStatistics(outside.postgres, outside.redis), now),
     )
+
+
+def key_provision(clients: Clients, keys: KeyAdministration) -> Job:
+    """Keys for what stored clients ask for: their registration makes them, but files get lost, and stores are restored."""
+
+    async def work() -> None:
+        with suppress(Conflict):  # the log says why
+            await keys.provide(await clients.signing_algorithms())
+
+    return repeated(PROVIDE_EVERY, work)

@@ -74,8 +74,9 @@ def _watch(outside: Outside) -> None:
 
 
 def _age_of_signing_key(outside: Outside) -> float | None:
-    active = next((key for key in outside.keys.list() if key.state is KeyState.ACTIVE), None)
-    return (now() - active.created_at).total_seconds() if active else None
+    """Of the oldest one, whatever its algorithm: it is the one to be rotated."""
+    made = min((key.created_at for key in outside.keys.list() if key.state is KeyState.ACTIVE), default=None)
+    return (now() - made).total_seconds() if made else None
 
 
 async def _prune(audit: PostgresAudit, configured: timedelta) -> None:

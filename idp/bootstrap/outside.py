@@ -14,18 +14,25 @@ from idp.database.redis import RedisStore
 from idp.domain.limits import Category, Limit
 from idp.domain.lockout import LockoutPolicy
 from idp.gateways import secret_keys
+from idp.gateways.addresses import Reach
 from idp.gateways.embedded import StoreUrls
 from idp.gateways.key_files import KeyFiles
 from idp.gateways.metrics import Metrics
+from idp.gateways.outgoing import GuardedOutgoing
 from idp.gateways.passwords import BcryptPasswords, default_threads
 from idp.repositories.accounts import PostgresAccounts
+from idp.repositories.authorization_codes import RedisAuthorizationCodes
+from idp.repositories.authorization_requests import RedisAuthorizationRequests
+from idp.repositories.browser_sessions import StoredBrowserSessions
 from idp.repositories.clients import PostgresClients
+from idp.repositories.consents import PostgresConsents
 from idp.repositories.events import AuditTrail
 from idp.repositories.families import RedisFamilies
 from idp.repositories.limits import RedisLimits
 from idp.repositories.local_limits import LocalLimits
 from idp.repositories.mail_tokens import PostgresMailTokens
 from idp.repositories.mails import PostgresMails
+from idp.repositories.revoked_tokens import PostgresRevokedTokens
 from idp.repositories.sessions import PostgresSessions
 from idp.repositories.sign_in_failures import PostgresSignInFailures
 from idp.repositories.users import PostgresUsers
@@ -48,12 +55,18 @@ class Outside:
     users: PostgresUsers
     clients: PostgresClients
     sessions: PostgresSessions
+    revoked_tokens: PostgresRevokedTokens
     families: RedisFamilies
+    browser_sessions: StoredBrowserSessions
+    consents: PostgresConsents
+    authorization_requests: RedisAuthorizationRequests
+    codes: RedisAuthorizationCodes
     mails: PostgresMails
     mail_tokens: PostgresMailTokens
     accounts: PostgresAccounts
     limits: RedisLimits
     failures: PostgresSignInFailures
+    outgoing: GuardedOutgoing
 
     def derived(self, use: str) -> list[bytes]:
         return secret_keys.derived(self.secrets, use)
@@ -99,6 +112,7 @@ async def opened(settings: Settings, stores: StoreUrls) -> AsyncIterator[Outside
         yield outside
     finally:
         await outside.limits.close()
+        await outside.outgoing.close()
         await redis.close()
         await postgres.close()
         passwords.close()
@@ -126,7 +140,12 @@ def _outside(
         users=PostgresUsers(postgres, trail),
         clients=PostgresClients(postgres, trail, on_lookup=metrics.client_lookup),
         sessions=PostgresSessions(postgres, trail, mails),
+        revoked_tokens=PostgresRevokedTokens(postgres, trail),
         families=_families(settings, redis, metrics),
+        browser_sessions=StoredBrowserSessions(postgres, redis, trail),
+        consents=PostgresConsents(postgres, trail),
+        authorization_requests=RedisAuthorizationRequests(redis),
+        codes=RedisAuthorizationCodes(redis),
         mails=mails,
         mail_tokens=PostgresMailTokens(postgres, trail),
         accounts=PostgresAccounts(postgres, trail, mails),
@@ -145,7 +164,14 @@ def _outside(
             key=secret_keys.derived(secrets, secret_keys.IDENTIFIERS)[0],
             on_blocked=metrics.blocked_sign_in,
         ),
+        outgoing=GuardedOutgoing(_reach(settings)),
     )
+
+
+def _reach(settings: Settings) -> Reach:
+    """Of what clients register. In development they run on this machine."""
+    private, development = settings.outgoing_private, settings.env == "development"
+    return Reach(private=bool(private), loopback=development if private is None else private)
 
 
 def _families(settings: Settings, redis: RedisStore, metrics: Metrics) -> RedisFamilies:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from idp.cli.client_options import chosen, properties
 from idp.cli.environment import with_services
 from idp.cli.output import TEXT, formatted, instant, show_record, show_records
-from idp.domain.clients import GRANT_TYPES, SECRET_METHODS, Client
+from idp.domain.clients import UNTOLD, Client
 from idp.settings.parsing import duration
 
 if TYPE_CHECKING:
     from idp.bootstrap import Services
     from idp.services.client_registration import Registered
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 COLUMNS = ("client_id", "name", "public", "grant_types", "scope", "enabled")
+TOLD = {field.name for field in fields(Client)} - UNTOLD
 DEFAULT_SCOPE = "openid profile email offline_access"
-EITHER = "either"
 ID = click.argument("client_id", metavar="ID", type=TEXT)
 
 
@@ -36,27 +35,6 @@ class Overlap(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"must be {self.parser.allowed}", param, ctx)
         assert isinstance(span, timedelta)  # noqa: S101 - what a parser of durations gives
         return span
-
-
-def properties(command: Command) -> Command:
-    """The options that `create` and `update` share, each named as the field of `Client` that it sets."""
-    method = click.Choice([EITHER, "none", *SECRET_METHODS])
-    options = (
-        click.option("--grant", "grant_types", multiple=True, metavar="|".join(GRANT_TYPES), type=TEXT),
-        click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="URI", type=TEXT),
-        click.option("--scope", type=TEXT, help="What it may ask for, separated by spaces."),
-        click.option(
-            "--origin", "origins", multiple=True, metavar="ORIGIN", type=TEXT, help="May call from a browser."
-        ),
-        click.option(
-            "--resource", "resources", multiple=True, metavar="URI", type=TEXT, help="Audience of its tokens."
-        ),
-        click.option("--public", is_flag=True, help="It can keep no secret: the same as --auth-method none."),
-        click.option("--auth-method", type=method, help=f"How it sends its secret.  [default: {EITHER}]"),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 @click.group("clients")
@@ -77,17 +55,19 @@ def command() -> None:
 @formatted
 def create(form: str, **given: Any) -> None:
     """
-    Register a client. Its secret is made here and shown once.
+    Register a client. Its secret, if it uses one, is made here and shown once.
 
     \b
     Example:
       idp clients create --id my-app --name "My app" --grant password --grant refresh_token
       idp clients create --id my-spa --name "My page" --public --grant authorization_code \\
           --redirect-uri https://spa.example/callback --origin https://spa.example
+      idp clients create --id my-service --name "My service" --grant client_credentials \\
+          --auth-method private_key_jwt --jwks-file service-keys.json
     """
     if not given["grant_types"]:
         raise click.UsageError("Missing option '--grant': a client without one gets no token.")
-    client = Client(**{"scope": DEFAULT_SCOPE} | _chosen(given))
+    client = Client(**{"scope": DEFAULT_SCOPE} | chosen(given))
 
     async def work(services: Services) -> Registered:
         return await services.client_registration.create(client)
@@ -140,20 +120,20 @@ def update(client_id: str, form: str, **given: Any) -> None:
     """
     Change a client: what is not named stays.
 
-    The options that may be repeated replace the whole list; an empty one empties it. A client that stops being public gets
-    a secret, shown once.
+    The options that may be repeated replace the whole list; an empty one empties it. An empty text also takes away what a
+    client need not have. A client that begins to use a secret gets one, shown once.
 
     \b
     Example:
       idp clients update my-app --origin https://a.example --origin https://b.example
       idp clients update my-app --origin ""
     """
-    chosen = _chosen(given)
-    if not chosen:
+    changes = chosen(given)
+    if not changes:
         raise click.UsageError("Name at least one thing to change.")
 
     async def work(services: Services) -> Registered:
-        return await services.client_registration.change(client_id, **chosen)
+        return await services.client_registration.change(client_id, **changes)
 
     _show(with_services(work), form)
 
@@ -199,18 +179,6 @@ def rotate_secret(client_id: str, overlap: timedelta, form: str) -> None:
     _show(with_services(work), form)
 
 
-def _chosen(given: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `Client` that were named; a list given as one empty text is an empty list."""
-    method, public = given.pop("auth_method"), given.pop("public")
-    if public and method not in (None, "none"):
-        raise click.UsageError(f"A public client has no secret to send by {method}.")
-    chosen = {name: value for name, value in given.items() if value is not None and value != ()}
-    chosen = {name: () if value == ("",) else value for name, value in chosen.items()}
-    if public or method:
-        chosen["auth_method"] = "none" if public else None if method == EITHER else method
-    return chosen
-
-
 def _show(registered: Registered, form: str) -> None:
     record = _record(registered.client)
     if registered.secret is None:
@@ -222,19 +190,17 @@ def _show(registered: Registered, form: str) -> None:
 
 def _record(client: Client) -> dict[str, Any]:
     """Of the secrets only when each ends: null for the one that does not."""
+    told = {field.name: _plain(getattr(client, field.name)) for field in fields(client) if field.name in TOLD}
+    ends = [instant(secret.expires_at) for secret in client.secrets if secret.live(datetime.now(UTC))]
     return {
         "client_id": client.client_id,
         "name": client.name,
         "public": client.public,
-        "auth_method": client.auth_method,
-        "grant_types": list(client.grant_types),
-        "redirect_uris": list(client.redirect_uris),
-        "scope": client.scope,
-        "origins": list(client.origins),
-        "resources": list(client.resources),
-        "enabled": client.enabled,
-        "secrets_expire_at": [
-            instant(secret.expires_at) for secret in client.secrets if secret.live(datetime.now(UTC))
-        ],
+        **told,
+        "secrets_expire_at": ends,
         "created_at": instant(client.created_at),
     }
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

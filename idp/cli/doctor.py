@@ -156,9 +156,9 @@ def _key_facts(chosen: Settings) -> KeyFacts:
         stored = KeyFolder(chosen.keys_dir).read()
     except (InvalidKeyFile, OSError) as fault:
         return KeyFacts(fault=str(fault))
-    records = [key.record for key in stored.values()]
-    signer = KeySchedule(records, chosen.access_token_ttl).signer(now)
-    return KeyFacts(mode=mode, made_at=signer.created_at if signer else None)
+    schedule = KeySchedule((key.record for key in stored.values()), chosen.access_token_ttl)
+    oldest = min(key.created_at for key in signers) if (signers := schedule.signers(now)) else None
+    return KeyFacts(mode=mode, made_at=oldest if schedule.signer(now) else None)
 
 
 def _configured(chosen: Settings, setting: Setting) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import click
 
 from idp.cli.environment import quiet, refusals, settings
 from idp.cli.output import TEXT, Record, formatted, instant, show_record, show_records
-from idp.domain.signing_keys import SigningKey
+from idp.domain.signing_keys import ALGORITHMS, SigningKey
 
 if TYPE_CHECKING:
     from idp.gateways.key_files import KeyFiles
@@ -31,7 +31,7 @@ def command() -> None:
 @formatted
 def list_keys(form: str) -> None:
     """
-    List every key: the active one, the next, the retired.
+    List every key: of each algorithm the active one, the next, the retired.
 
     \b
     Example:
@@ -42,17 +42,29 @@ def list_keys(form: str) -> None:
 
 
 @command.command("rotate")
+@click.option(
+    "--algorithm", type=click.Choice(ALGORITHMS), help="Of one algorithm only, also of one that has no key yet."
+)
 @formatted
-def rotate(form: str) -> None:
+def rotate(algorithm: str | None, form: str) -> None:
     """
-    Make the next key. It is published now, and signs when every client has had time to see it.
+    Make the next key of each algorithm in use. It is published now, and signs when every client has had time to see it.
+
+    JSON has the key of access tokens, and under "others" those of ID tokens in other algorithms.
 
     \b
     Example:
       idp keys rotate
+      idp keys rotate --algorithm ES256
     """
     with refusals():
-        show_record(_record(_keys().rotate()), form)
+        first, *others = map(_record, [_keys().rotate(algorithm)] if algorithm else _keys().rotate_all())
+    if form == "json":
+        show_record({**first, "others": others}, form)
+    elif others:
+        show_records([first, *others], form, COLUMNS)
+    else:
+        show_record(first, form)
 
 
 # A kid is base64url and may begin with a dash.

@@ -105,7 +105,8 @@ def show(who: str, form: str) -> None:
     async def work(services: Services) -> User:
         return await services.user_administration.find(who)
 
-    show_record(_record(with_services(work)), form)
+    user = with_services(work)
+    show_record(_record(user) | dict(user.claims), form)
 
 
 @command.command("disable")

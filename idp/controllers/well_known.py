@@ -18,8 +18,10 @@ from typing import Any
 
 import orjson
 
+from idp.domain.authorization import PASSWORD_ACR, PROMPTS, ResponseMode
+from idp.domain.claims import SUPPORTED as CLAIMS
 from idp.domain.errors import MethodNotAllowed, NotFound
-from idp.domain.signing_keys import ALGORITHM, SigningKeys
+from idp.domain.signing_keys import ALGORITHMS, SigningKeys
 
 OPENID_CONFIGURATION = "/.well-known/openid-configuration"
 AUTHORIZATION_SERVER = "/.well-known/oauth-authorization-server"
@@ -27,7 +29,13 @@ JWKS = "/.well-known/jwks.json"
 PATHS = (OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS)
 
 # Metadata name → path, of every endpoint that works now.
-ENDPOINTS = {"token_endpoint": "/oauth2/token"}
+ENDPOINTS = {
+    "authorization_endpoint": "/oauth2/authorize",
+    "token_endpoint": "/oauth2/token",
+    "userinfo_endpoint": "/oauth2/userinfo",
+    "revocation_endpoint": "/oauth2/revoke",
+    "introspection_endpoint": "/oauth2/introspect",
+}
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -52,13 +60,14 @@ def discovery(
     grant_types: Sequence[str],
     auth_methods: Sequence[str],
     scopes: Sequence[str],
-    response_types: Sequence[str] = (),
+    locales: Sequence[str],
+    auth_algorithms: Sequence[str] = (),
     endpoints: Mapping[str, str] = ENDPOINTS,
 ) -> dict[str, object]:
     """
     What works now, as OpenID Connect Discovery 1.0 (section 3) and RFC 8414 (section 2) name it.
 
-    *endpoints* are paths below *issuer*; *response_types* is empty while there is no authorization endpoint.
+    *endpoints* are paths below *issuer*, *locales* the languages of the pages.
     """
     root = issuer.rstrip("/")
     return {
@@ -66,11 +75,24 @@ def discovery(
         **{name: root + path for name, path in endpoints.items()},
         "jwks_uri": root + JWKS,
         "scopes_supported": list(scopes),
-        "response_types_supported": list(response_types),
+        "response_types_supported": ["code"],
+        "response_modes_supported": list(ResponseMode),
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "prompt_values_supported": list(PROMPTS),
+        "acr_values_supported": [PASSWORD_ACR],
+        "claims_parameter_supported": True,
+        "ui_locales_supported": list(locales),
         "grant_types_supported": list(grant_types),
         "token_endpoint_auth_methods_supported": list(auth_methods),
+        "token_endpoint_auth_signing_alg_values_supported": list(auth_algorithms),
+        "revocation_endpoint_auth_methods_supported": list(auth_methods),
+        "introspection_endpoint_auth_methods_supported": [method for method in auth_methods if method != "none"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [ALGORITHM],
+        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(ALGORITHMS),
+        "claims_supported": list(CLAIMS),
+        "request_parameter_supported": False,
         # The only one of its kind whose default is true (Discovery 1.0, section 3).
         "request_uri_parameter_supported": False,
     }

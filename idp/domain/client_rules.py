@@ -1,38 +1,51 @@
 """
-What a client may be registered as: the same rules at the command line and over HTTP.
+What a client may be registered as: the same rules at the command line, over HTTP and for clients that register themselves.
 
-A redirect URI is where codes are sent to, so it must name one place that belongs to the client (RFC 9700, section 2.1;
-RFC 8252, section 7): no wildcard, no other scheme than https but on this machine or for an app of its own, nothing in its
-query that the answer of the authorization endpoint says itself.
+    redirect_uris   where browsers are sent to
+    client_keys     the keys with which it signs
+    here            everything else, and the table of all fields
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
-from idp.domain.clients import CLIENT_ID, GRANT_TYPES, REST_CLIENT, SECRET_METHODS, Client, is_resource
+from idp.domain.client_keys import ALGORITHMS, jwks_fault
+from idp.domain.clients import (
+    CLIENT_ID,
+    GRANT_TYPES,
+    PRIVATE_KEY_JWT,
+    REST_CLIENT,
+    SECRET_METHODS,
+    Client,
+    is_resource,
+)
+from idp.domain.redirect_uris import redirect_uri_fault, web_fault
 
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749, section 3.3
 # A host in its ASCII form, in lower case; no wildcard.
 ORIGIN_LETTERS = re.compile(r"[a-z0-9:/.\[\]_-]+")
+CONTACT = re.compile(r"[^\s@<>,;:\"()]+@[^\s@<>,;:\"()]+")
 
 # Whatever is registered is read again and again, and answered in full.
 LONGEST_NAME = 100
 LONGEST_URI = 2000
 LONGEST_SCOPE = 1000
+LONGEST_CONTACT = 254
 MOST_ENTRIES = 50
+LONGEST_AGE = 2**31 - 1  # seconds, as the column holds them
 
-METHODS = ("none", *SECRET_METHODS)
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-NEVER_IN_A_URI = frozenset(' "<>\\^`{|}*#')
-# What the authorization endpoint adds (RFC 6749, section 4.1.2; RFC 9207; OpenID Connect's session management; JARM):
-# of two values of one name the client might read the wrong one.
-ANSWERED = frozenset(
-    {"code", "state", "iss", "error", "error_description", "error_uri", "response", "session_state"}
-    | {"access_token", "id_token", "token_type", "expires_in"}
-)
+METHODS = ("none", *SECRET_METHODS, PRIVATE_KEY_JWT)
+APPLICATION_TYPES = ("web", "native")
+PAGES = ("logo_uri", "client_uri", "policy_uri", "tos_uri")
+# Field → whether None is among its values.
+SIGNATURES = {
+    "id_token_signed_response_alg": False,
+    "userinfo_signed_response_alg": True,
+    "token_endpoint_auth_signing_alg": True,
+}
 
 Fault = tuple[str, str]
 
@@ -45,7 +58,13 @@ def client_faults(client: Client) -> list[Fault]:
         *_scope_faults(client),
         *_list_faults("origins", client.origins, _origin_fault),
         *_list_faults("redirect_uris", client.redirect_uris, redirect_uri_fault),
+        *_list_faults("post_logout_redirect_uris", client.post_logout_redirect_uris, redirect_uri_fault),
         *_list_faults("resources", client.resources, _resource_fault),
+        *_list_faults("audiences", client.audiences, _resource_fault),
+        *_list_faults("contacts", client.contacts, _contact_fault),
+        *_place_faults(client),
+        *_key_faults(client),
+        *_sign_in_faults(client),
     ]
 
 
@@ -58,6 +77,8 @@ def _identity_faults(client: Client) -> Iterator[Fault]:
         yield "name", f"1 to {LONGEST_NAME} printable characters"
     if client.auth_method is not None and client.auth_method not in METHODS:
         yield "auth_method", f"one of {', '.join(METHODS)}"
+    if client.application_type not in APPLICATION_TYPES:
+        yield "application_type", f"one of {', '.join(APPLICATION_TYPES)}"
 
 
 def _grant_faults(client: Client) -> Iterator[Fault]:
@@ -65,6 +86,10 @@ def _grant_faults(client: Client) -> Iterator[Fault]:
         yield "grant_types", f"each of {', '.join(GRANT_TYPES)} at most once"
     if client.public and "client_credentials" in client.grant_types:
         yield "grant_types", "a public client cannot use client_credentials"
+    if "authorization_code" in client.grant_types and not client.redirect_uris:
+        yield "redirect_uris", "authorization_code needs at least one"
+    if client.public and not client.require_pkce:
+        yield "require_pkce", "a public client has nothing else to prove that a code is its own: it needs PKCE"
 
 
 def _scope_faults(client: Client) -> Iterator[Fault]:
@@ -85,12 +110,51 @@ def _list_faults(field: str, entries: Sequence[str], fault: Callable[[str], str 
             yield field, f"{entry[:100]}: {why}"
 
 
+def _place_faults(client: Client) -> Iterator[Fault]:
+    """Pages that users are shown, and places that this server calls itself."""
+    for field in (*PAGES, "backchannel_logout_uri", "jwks_uri"):
+        uri: str | None = getattr(client, field)
+        if uri is None:
+            continue
+        if len(uri) > LONGEST_URI:
+            yield field, f"at most {LONGEST_URI} characters"
+        elif why := web_fault(uri):
+            yield field, why
+        elif field not in PAGES and "#" in uri:
+            yield field, "no fragment"
+        elif field == "jwks_uri" and not uri.lower().startswith("https:"):
+            yield field, "use https: whoever could change the keys on their way could be this client"
+
+
+def _key_faults(client: Client) -> Iterator[Fault]:
+    if client.jwks is not None and (why := jwks_fault(client.jwks)):
+        yield "jwks", why
+    if client.jwks is not None and client.jwks_uri is not None:
+        yield "jwks_uri", "give either jwks or jwks_uri"
+    if client.auth_method == PRIVATE_KEY_JWT and client.jwks is None and client.jwks_uri is None:
+        yield "jwks", f"{PRIVATE_KEY_JWT} needs jwks or jwks_uri"
+    for field, optional in SIGNATURES.items():
+        algorithm = getattr(client, field)
+        if algorithm not in ALGORITHMS and not (optional and algorithm is None):
+            yield field, f"one of {', '.join(ALGORITHMS)}"
+
+
+def _sign_in_faults(client: Client) -> Iterator[Fault]:
+    if client.default_max_age is not None and not 0 <= client.default_max_age <= LONGEST_AGE:
+        yield "default_max_age", f"seconds, 0 to {LONGEST_AGE}"
+
+
 def _origin_fault(text: str) -> str | None:
     return None if is_origin(text) else "give scheme://host[:port] only"
 
 
 def _resource_fault(text: str) -> str | None:
     return None if is_resource(text) else "give an absolute URI without fragment"
+
+
+def _contact_fault(text: str) -> str | None:
+    plausible = len(text) <= LONGEST_CONTACT and text.isprintable() and CONTACT.fullmatch(text)
+    return None if plausible else "give an e-mail address"
 
 
 def is_origin(text: str) -> bool:
@@ -104,34 +168,3 @@ def is_origin(text: str) -> bool:
         return False
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return parts.scheme in ("http", "https") and bool(host) and text == f"{parts.scheme}://{host}{port}"
-
-
-def redirect_uri_fault(uri: str) -> str | None:
-    """Why *uri* cannot be registered, or None."""
-    try:
-        parts = urlsplit(uri)
-        host = parts.hostname or ""
-        parts.port  # noqa: B018 - raises ValueError for a port that is none
-    except ValueError:
-        return "not a URI"
-    if not uri.isascii() or not uri.isprintable() or set(uri) & NEVER_IN_A_URI:
-        return "no spaces, wildcards, fragments or special characters"
-    if "@" in parts.netloc:
-        return "no user information"
-    if repeated := ANSWERED & _names(parts.query):
-        return f"its query must not have {', '.join(sorted(repeated))}, which the answer adds"
-    return _place_fault(parts.scheme, host)
-
-
-def _place_fault(scheme: str, host: str) -> str | None:
-    if scheme == "https" and host:
-        return None
-    if scheme == "http":
-        return None if host in LOOPBACK else "http is for loopback addresses only"
-    # RFC 8252, section 7.1: a private-use scheme is a reversed domain name, which keeps out javascript: and data:.
-    return None if "." in scheme else "use https, loopback http or a private-use scheme with a dot"
-
-
-def _names(query: str) -> set[str]:
-    """Also of who takes `;` for `&`."""
-    return {name for name, _ in parse_qsl(query.replace(";", "&"), keep_blank_values=True)}

@@ -12,16 +12,18 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from idp.domain.client_keys import names_of_keys
 from idp.domain.events import Value
 from idp.domain.pages import Page, Place
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
+PRIVATE_KEY_JWT = "private_key_jwt"
 GRANT_TYPES = ("password", "refresh_token", "client_credentials", "authorization_code")
 SECRET_OVERLAP = timedelta(hours=24)
 
@@ -85,6 +87,17 @@ class Client:
         return self.auth_method == "none"
 
     @property
+    def signing_algorithms(self) -> frozenset[str]:
+        """In which this server signs what it makes for the client alone."""
+        chosen = (self.id_token_signed_response_alg, self.userinfo_signed_response_alg)
+        return frozenset(algorithm for algorithm in chosen if algorithm)
+
+    @property
+    def keeps_secret(self) -> bool:
+        """Whether it proves itself by one that it shares with this server."""
+        return self.auth_method is None or self.auth_method in SECRET_METHODS
+
+    @property
     def scopes(self) -> frozenset[str]:
         return frozenset(self.scope.split())
 
@@ -140,18 +153,28 @@ def is_resource(text: str) -> bool:
     )
 
 
+# Fields that no administrator sets, or that nobody is shown.
+UNTOLD = frozenset({"client_id", "secrets", "registration_digest", "created_at", "updated_at"})
+
+
 def members_of(client: Client) -> dict[str, Value]:
-    """What an administrator may change of a client, as events tell it."""
-    return {
-        "name": client.name,
-        "tokenEndpointAuthMethod": client.auth_method,
-        "grantTypes": list(client.grant_types),
-        "redirectUris": list(client.redirect_uris),
-        "scope": client.scope,
-        "origins": list(client.origins),
-        "resources": list(client.resources),
-        "enabled": client.enabled,
+    """What an administrator may change of a client, as events tell it; of keys no more than which they are."""
+    told = {
+        _member(field.name): _told(getattr(client, field.name)) for field in fields(client) if field.name not in UNTOLD
     }
+    return told | {"jwks": names_of_keys(client.jwks)}
+
+
+def _member(field: str) -> str:
+    """In camelCase, as it is called over REST."""
+    if field == "auth_method":
+        field = "token_endpoint_auth_method"
+    first, *others = field.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+def _told(value: Any) -> Value:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def version_of(client: Client) -> str:
@@ -186,6 +209,9 @@ class Clients(Protocol):
 
     async def page(self, search: str | None, limit: int, after: Place | None = None) -> Page[Client]:
         """Newest first, the built-in one last; *search* is part of the id or the name, in any case."""
+
+    async def signing_algorithms(self) -> frozenset[str]:
+        """Of every client that is enabled."""
 
     async def origins(self) -> frozenset[str]:
         """Every origin that an enabled client lists. The last known set while the store is down."""

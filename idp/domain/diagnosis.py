@@ -71,7 +71,11 @@ class Stores(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFacts:
-    """*mode* is that of the folder, None when there is none; *made_at* is of the active key, None when no key signs."""
+    """
+    *mode* is that of the folder, None when there is none.
+
+    *made_at* is of the oldest key that signs, None when none signs access tokens.
+    """
 
     mode: int | None = None
     made_at: datetime | None = None

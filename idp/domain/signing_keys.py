@@ -1,27 +1,34 @@
 """
 Signing keys: what each one does at an instant.
 
+A key has one algorithm, and the keys of each algorithm take turns among themselves. Access tokens are RS256, so such a key
+always exists; keys of the other algorithms are made when a client first asks for them, for its ID tokens.
+
 Only instants are stored, so every process and node that sees the same keys agrees by the clock, without a word between them:
 
     NEXT      published, signs from `activates_at` on
-    ACTIVE    signs: the latest one that has activated and is neither retired nor withdrawn
+    ACTIVE    signs: the latest one of its algorithm that has activated and is neither retired nor withdrawn
     RETIRED   signs no more; published until the last token it signed has expired
     EXPIRED   not published, kept for the record
     WITHDRAWN compromised: not published from that instant on, so its tokens are refused
 
-A key that waits signs early when no other key may: better an unknown `kid`, which makes clients ask again, than no token.
+A key that waits signs early when no other key of its algorithm may: better an unknown `kid`, which makes clients ask again,
+than no token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import Protocol
 
+# Of access tokens, and of ID tokens unless a client chose another.
 ALGORITHM = "RS256"
+# Names of RFC 7518, section 3.1, and RFC 8037. ES256 is ECDSA on P-256, EdDSA is Ed25519.
+ALGORITHMS = (ALGORITHM, "PS256", "ES256", "EdDSA")
 
 # Every process notices a new file, and every clock is right, within this.
 MARGIN = timedelta(seconds=60)
@@ -62,6 +69,7 @@ class KeyRecord:
     bits: int
     created_at: datetime
     activates_at: datetime
+    algorithm: str = ALGORITHM
     retired_at: datetime | None = None
     withdrawn_at: datetime | None = None
 
@@ -74,11 +82,43 @@ class KeyRecord:
 
 
 class KeySchedule:
-    """The states of *records* at any instant. A key is published for *token_lifetime* and `MARGIN` after it last signed."""
+    """
+    The states of *records* at any instant, each among those of its algorithm.
 
-    def __init__(self, records: Sequence[KeyRecord], token_lifetime: timedelta) -> None:
+    A key is published for *token_lifetime* and `MARGIN` after it last signed.
+    """
+
+    def __init__(self, records: Iterable[KeyRecord], token_lifetime: timedelta) -> None:
+        records = list(records)
+        self._turns = {
+            algorithm: Turns([record for record in records if record.algorithm == algorithm], token_lifetime + MARGIN)
+            for algorithm in ALGORITHMS
+        }
+
+    def signer(self, at: datetime, algorithm: str = ALGORITHM) -> KeyRecord | None:
+        return self._turns[algorithm].signer(at)
+
+    def signers(self, at: datetime) -> list[KeyRecord]:
+        """One of each algorithm that has one, in the order of `ALGORITHMS`."""
+        return [signer for turns in self._turns.values() if (signer := turns.signer(at)) is not None]
+
+    def keys(self, at: datetime) -> list[SigningKey]:
+        """Active, next, retired, expired, withdrawn; within a state by algorithm, the latest first."""
+        order = list(KeyState)
+        keys = [key for turns in self._turns.values() for key in turns.keys(at)]
+        return sorted(keys, key=lambda key: order.index(key.state))
+
+    def next_change(self, at: datetime) -> datetime | None:
+        """The first instant after *at* when `signers` or `keys` may differ."""
+        return min((change for turns in self._turns.values() if (change := turns.next_change(at))), default=None)
+
+
+class Turns:
+    """The schedule of one algorithm. *overlap* is for how long a key is published after it last signed."""
+
+    def __init__(self, records: Sequence[KeyRecord], overlap: timedelta) -> None:
         self._records = sorted(records, key=lambda record: (record.activates_at, record.kid))
-        self._overlap = token_lifetime + MARGIN
+        self._overlap = overlap
         self._turns = sorted({at for record in records for at in record.instants})
 
     def signer(self, at: datetime) -> KeyRecord | None:
@@ -87,20 +127,17 @@ class KeySchedule:
         return begun[-1] if begun else next(iter(usable), None)
 
     def keys(self, at: datetime) -> list[SigningKey]:
-        """Active, next, retired, expired, withdrawn; within a state the latest first."""
-        order = list(KeyState)
-        keys = [self._key(record, at) for record in reversed(self._records)]
-        return sorted(keys, key=lambda key: order.index(key.state))
+        """The latest first."""
+        return [self._key(record, at) for record in reversed(self._records)]
 
     def next_change(self, at: datetime) -> datetime | None:
-        """The first instant after *at* when `signer` or `keys` may differ."""
         ends = [end for record in self._records if (end := self._unpublished_at(record)) is not None]
         return min((turn for turn in (*self._turns, *ends) if turn > at), default=None)
 
     def _key(self, record: KeyRecord, at: datetime) -> SigningKey:
         return SigningKey(
             kid=record.kid,
-            algorithm=ALGORITHM,
+            algorithm=record.algorithm,
             bits=record.bits,
             state=self._state(record, at),
             created_at=record.created_at,
@@ -133,35 +170,49 @@ class KeySchedule:
 
 
 class SigningKeys(Protocol):
-    """`rotate` and `retire` work on files and make keys: callers on the event loop run them in a thread."""
+    """What makes or changes keys works on files: callers on the event loop run it in a thread."""
 
     @property
     def version(self) -> int:
         """Grows whenever `published` answers otherwise."""
 
-    def sign(self, payload: bytes, *, typ: str = "at+jwt") -> str:
+    def sign(self, payload: bytes, *, typ: str = "at+jwt", algorithm: str = ALGORITHM) -> str:
         """
-        A JWS in compact form (RFC 7515, section 3.1), signed RS256 with the active key, header `alg`, `typ`, `kid`.
+        A JWS in compact form (RFC 7515, section 3.1), signed with the active key of *algorithm*, header `alg`, `typ`, `kid`.
 
-        Raises `Unavailable` when no key may sign.
+        Raises `Unavailable` when no key of that algorithm may sign.
         """
 
     def published(self) -> Sequence[dict[str, str]]:
-        """Public JWKs (RFC 7517) with `kty use alg kid n e`: active, next, retired."""
+        """
+        Public JWKs (RFC 7517): active, next, retired. All have `kty use alg kid`.
+
+        RS256 and PS256 have `n e` (RFC 7518, section 6.3), ES256 `crv x y` (section 6.2), EdDSA `crv x` (RFC 8037).
+        """
 
     def list(self) -> Sequence[SigningKey]:
         """Active, next, retired, expired, withdrawn."""
 
-    def rotate(self) -> SigningKey:
+    def provide(self, algorithms: Collection[str]) -> Sequence[SigningKey]:
+        """
+        What had to be made so that each of *algorithms* has a key that signs, now. Of processes that ask at once one makes it.
+
+        Others learn of it by the next reading of the files. Names that are not in `ALGORITHMS` are passed over.
+        """
+
+    def rotate(self, algorithm: str = ALGORITHM) -> SigningKey:
         """
         Makes the next key. It is published now and signs one JWKS max-age and `MARGIN` later, or at once when none may sign.
 
         Raises `Conflict` while another one waits. Keys that expired more than a day ago are deleted.
         """
 
+    def rotate_all(self) -> Sequence[SigningKey]:
+        """`rotate` for each algorithm that has a key, that of access tokens first; none when it cannot be done for each."""
+
     def retire(self, kid: str, *, compromised: bool = False) -> SigningKey:
         """
         Ends its signing now; *compromised* ends its publication too, so that its tokens are refused. Raises `NotFound`.
 
-        Retiring the active key lets the next one sign at once, or makes a new one that does.
+        Retiring the active key lets the next one of its algorithm sign at once, or makes a new one that does.
         """

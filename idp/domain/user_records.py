@@ -8,16 +8,36 @@ happens with it or not at all, and its events say what was before and what is af
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
-from idp.domain.events import Event, RolesChanged, UserDisabled, UserEnabled, UserUpdated, Value, changes_between
+from idp.domain.events import (
+    HIDDEN,
+    Changes,
+    Event,
+    RolesChanged,
+    UserDisabled,
+    UserEnabled,
+    UserUpdated,
+    Value,
+    changes_between,
+)
 from idp.domain.pages import Page, Place
 from idp.domain.sessions import Session
-from idp.domain.users import NewUser, Role, User, UserStatus, canonical_email
+from idp.domain.users import (
+    NewUser,
+    Role,
+    User,
+    UserStatus,
+    canonical_email,
+    changed_claims,
+    changed_claims_between,
+    rest_name,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +62,17 @@ class UserFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserChange:
-    """None: stays as it is. A new address is unverified unless *email_verified* says otherwise."""
+    """
+    None: stays as it is. A new address is unverified unless *email_verified* says otherwise. *claims*: what to set, by name;
+    None takes the claim away.
+    """
 
     email: str | None = None
     name: str | None = None
     roles: tuple[Role, ...] | None = None
     status: UserStatus | None = None
     email_verified: bool | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def may_end_administrator(self) -> bool:
@@ -65,11 +89,12 @@ class UserChange:
             roles=self.roles or user.roles,
             status=self.status or user.status,
             email_verified=verified,
+            claims=changed_claims(user.claims, self.claims),
         )
 
 
 def members_of(user: User) -> dict[str, Value]:
-    """What an administrator may change of a user, as events tell it."""
+    """What an administrator may change of a user, as events tell it; of claims they tell less, see `events_of`."""
     return {
         "email": user.email,
         "name": user.name,
@@ -80,12 +105,13 @@ def members_of(user: User) -> dict[str, Value]:
 
 
 def version_of(user: User) -> str:
-    """The same as long as `members_of` says the same."""
-    return hashlib.sha256(repr([str(user.id), *members_of(user).values()]).encode()).hexdigest()[:24]
+    """The same as long as what an administrator may change is the same."""
+    claims = json.dumps(dict(user.claims), sort_keys=True)
+    return hashlib.sha256(repr([str(user.id), *members_of(user).values(), claims]).encode()).hexdigest()[:24]
 
 
 def events_of(before: User, after: User) -> list[Event]:
-    changes = dict(changes_between(members_of(before), members_of(after)))
+    changes = {**changes_between(members_of(before), members_of(after)), **_claim_changes(before, after)}
     events: list[Event] = []
     if status := changes.pop("status", None):
         kind = UserEnabled if after.active else UserDisabled
@@ -95,6 +121,17 @@ def events_of(before: User, after: User) -> list[Event]:
     if changes:
         events.append(UserUpdated(user_id=after.id, changes=changes))
     return events
+
+
+def _claim_changes(before: User, after: User) -> Changes:
+    """By claim. Where somebody lives or was born is no business of a trail that outlives the account."""
+
+    def told(user: User, claim: str) -> Value:
+        value = user.claims.get(claim)
+        return value if value is None or isinstance(value, bool) else HIDDEN
+
+    names = changed_claims_between(before, after)
+    return {rest_name(name): (told(before, name), told(after, name)) for name in names}
 
 
 class UserRecords(Protocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -62,6 +62,38 @@ class NewUser:
     status: UserStatus = UserStatus.ACTIVE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileChange:
+    """*name* None: stays as it is. *claims*: what to set, by name; None takes the claim away."""
+
+    name: str | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+    def applied_to(self, user: User) -> User:
+        return replace(user, name=self.name or user.name, claims=changed_claims(user.claims, self.claims))
+
+
+def changed_claims(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """*before* with *changes*. Another telephone number is unverified unless *changes* say otherwise."""
+    after = {name: value for name, value in {**before, **changes}.items() if value is not None}
+    other_number = after.get("phone_number") != before.get("phone_number")
+    if "phone_number" not in after or (other_number and "phone_number_verified" not in changes):
+        after.pop("phone_number_verified", None)
+    return after
+
+
+def changed_claims_between(before: User, after: User) -> list[str]:
+    """The names of the claims that differ, in the order of the alphabet."""
+    names = {*before.claims, *after.claims}
+    return sorted(name for name in names if before.claims.get(name) != after.claims.get(name))
+
+
+def rest_name(claim: str) -> str:
+    """`given_name` is `givenName` on /auth and /admin, and in events."""
+    first, *rest = claim.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
 # Longer than any address (RFC 5321, section 4.5.3.1, allows 254), whatever spelling it comes in.
 LONGEST_ADDRESS = 1000
 
@@ -103,7 +135,8 @@ class Users(Protocol):
     async def add_first_administrator(self, new: NewUser) -> User | None:
         """As `add`, but only while no administrator exists; None otherwise. One of many at once adds."""
 
-    async def rename(self, user_id: UUID, name: str) -> User | None: ...
+    async def change_profile(self, user_id: UUID, change: ProfileChange) -> User | None:
+        """The user afterwards; None when there is no such user. Changes of one user take turns, so none undoes another."""
 
     async def replace_password_hash(self, user_id: UUID, old: str, new: str) -> bool:
         """Only if *old* is still the stored one: a rehash never undoes a change of password."""

@@ -26,7 +26,11 @@ log = structlog.get_logger("idp.http")
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 AMBIGUOUS = {b"content-length", b"transfer-encoding"}
-JSON_PATHS = ("/auth/", "/admin/")
+JSON_PATHS = ("/auth/", "/admin/", "/oauth2/register")
+# Endpoints whose callers are programs: what cannot be read is refused here, before anything else is looked at.
+PROTOCOL = "/oauth2/"
+# Pages among them, which say in HTML what is wrong.
+PAGES = ("/oauth2/authorize", "/oauth2/logout")
 ADMIN = "/admin/"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -118,14 +122,14 @@ class Edge:
             await _refuse(InternalError(), exchange, send, answered)
 
     async def _read(self, receive: Receive, exchange: Exchange) -> bytes:
-        """The body, decoded as its part of the API wants it. Other parts get the bytes; what JSON's cannot be is left to them."""
+        """The body, decoded as its part of the server wants it. What cannot be is left to the route, but of the protocol."""
         if exchange.method not in WITH_BODY:
             return b""
         try:
             body = await read(receive, exchange.headers.get(b"content-length", [None])[0])
             _decode(body, exchange)
         except Refusal as refusal:
-            if not exchange.path.startswith(JSON_PATHS):
+            if exchange.path.startswith(PROTOCOL) and exchange.path not in PAGES:
                 raise
             exchange.unreadable = refusal
             return b""
@@ -173,11 +177,10 @@ def _limit_headers() -> Headers:
 
 def _decode(body: bytes, exchange: Exchange) -> None:
     content_type = exchange.header(b"content-type")
-    if exchange.path.startswith("/oauth2/"):
-        if exchange.method == "POST":
-            exchange.form = decoded_form(body, content_type)
-    elif exchange.path.startswith(JSON_PATHS):
+    if exchange.path.startswith(JSON_PATHS):
         exchange.json = decoded_json(body, content_type)
+    elif exchange.method == "POST":
+        exchange.form = decoded_form(body, content_type)
 
 
 def _is_preflight(exchange: Exchange) -> bool:

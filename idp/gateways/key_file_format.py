@@ -1,9 +1,10 @@
 """
 What one key file says.
 
-    NAME.json   a private JWK of an RSA key (RFC 7517, RFC 7518 section 6.3). The server's own carry
-                "idp": {"created_at", "activates_at", "retired_at" or null, "withdrawn_at" or null}, RFC 3339
-    NAME.pem    an RSA key in PKCS#8 or PKCS#1, not encrypted
+    NAME.json   a private JWK (RFC 7517): of an RSA key for RS256 or PS256, as its `alg` says, of a P-256 key for ES256, of
+                an Ed25519 key for EdDSA. The server's own carry "idp": {"created_at", "activates_at", "retired_at" or null,
+                "withdrawn_at" or null}, RFC 3339
+    NAME.pem    a key in PKCS#8, PKCS#1 or SEC 1, not encrypted: RSA for RS256, P-256 for ES256, Ed25519 for EdDSA
 
 A key without "idp" was put there by an operator and activates at the time of its file. The `kid` is always the thumbprint
 of the key (RFC 7638): a `kid` in the file is not read. No text raised here holds any of the file's content.
@@ -11,7 +12,6 @@ of the key (RFC 7638): a `kid` in the file is not read. No text raised here hold
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,20 +21,14 @@ from typing import Any
 
 import orjson
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import (
-    RSAPrivateKey,
-    RSAPrivateNumbers,
-    RSAPublicNumbers,
-    generate_private_key,
-)
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from idp.domain.errors import InvalidKeyFile
-from idp.domain.signing_keys import ALGORITHM, KeyRecord
+from idp.domain.signing_keys import KeyRecord
+from idp.gateways.private_keys import PrivateKey, RsaKey, base64url, made, of_jwk, of_pem
 
 SUFFIXES = (".json", ".pem")
 SHORTEST = 2048
-_PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +36,23 @@ class StoredKey:
     """*public* is the JWK to publish; *recorded* says that the file carries its own instants."""
 
     path: Path
-    private: RSAPrivateKey = field(repr=False)
+    private: PrivateKey = field(repr=False)
     public: Mapping[str, str]
     record: KeyRecord
     recorded: bool = True
 
 
-def new_key(folder: Path, *, bits: int, created_at: datetime, activates_at: datetime) -> StoredKey:
-    private = generate_private_key(public_exponent=65537, key_size=bits)
+def new_key(folder: Path, *, algorithm: str, bits: int, created_at: datetime, activates_at: datetime) -> StoredKey:
+    """*bits* are those of an RSA key."""
+    private = made(algorithm, bits)
     public = public_jwk(private)
-    record = KeyRecord(kid=public["kid"], bits=bits, created_at=created_at, activates_at=activates_at)
+    record = KeyRecord(
+        kid=public["kid"],
+        algorithm=algorithm,
+        bits=private.bits,
+        created_at=created_at,
+        activates_at=activates_at,
+    )
     return StoredKey(path=folder / f"{record.kid}.json", private=private, public=public, record=record)
 
 
@@ -59,44 +60,29 @@ def read_key(path: Path, content: bytes, modified_at: datetime) -> StoredKey:
     """*modified_at* is the time of the file. Raises `InvalidKeyFile`, which names the file and the remedy."""
     members = _json(path, content) if path.suffix == ".json" else {}
     private = _from_jwk(path, members) if path.suffix == ".json" else _from_pem(path, content)
-    if private.key_size < SHORTEST:
-        raise InvalidKeyFile(
-            f"{path}: {private.key_size} bits are too short. Use an RSA key of at least {SHORTEST} bits."
-        )
+    if isinstance(private, RsaKey) and private.bits < SHORTEST:
+        raise InvalidKeyFile(f"{path}: {private.bits} bits are too short. Use an RSA key of at least {SHORTEST} bits.")
     public = public_jwk(private)
     recorded = "idp" in members
     instants = members["idp"] if recorded else dict.fromkeys(("created_at", "activates_at"), modified_at.isoformat())
-    record = _record(path, public["kid"], private.key_size, instants)
+    record = _record(path, private, public["kid"], instants)
     return StoredKey(path=path, private=private, public=public, record=record, recorded=recorded)
 
 
 def written(key: StoredKey) -> bytes:
     """The content of *key*'s own JSON file."""
-    numbers = key.private.private_numbers()
-    private = (numbers.d, numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp)
-    members = dict(zip(_PRIVATE_MEMBERS, map(_encoded, private), strict=True))
     names = ("created_at", "activates_at", "retired_at", "withdrawn_at")
     record = {name: getattr(key.record, name) for name in names}
-    return orjson.dumps({**key.public, **members, "idp": record}, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
+    members = {**key.public, **key.private.secret(), "idp": record}
+    return orjson.dumps(members, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
 
 
-def public_jwk(private: RSAPrivateKey) -> dict[str, str]:
-    numbers = private.public_key().public_numbers()
-    required = {"e": _encoded(numbers.e), "kty": "RSA", "n": _encoded(numbers.n)}
+def public_jwk(private: PrivateKey) -> dict[str, str]:
+    members = private.public()
     # RFC 7638, section 3: the required members alone, in lexicographic order, without whitespace.
-    thumbprint = hashlib.sha256(orjson.dumps(required)).digest()
-    return {
-        "kty": "RSA",
-        "use": "sig",
-        "alg": ALGORITHM,
-        "kid": base64url(thumbprint).decode("ascii"),
-        "n": required["n"],
-        "e": required["e"],
-    }
-
-
-def base64url(content: bytes) -> bytes:
-    return base64.urlsafe_b64encode(content).rstrip(b"=")
+    thumbprint = hashlib.sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).digest()
+    kid = base64url(thumbprint).decode("ascii")
+    return {"kty": members.pop("kty"), "use": "sig", "alg": private.algorithm, "kid": kid, **members}
 
 
 def _json(path: Path, content: bytes) -> dict[str, Any]:
@@ -109,34 +95,35 @@ def _json(path: Path, content: bytes) -> dict[str, Any]:
     return members
 
 
-def _from_jwk(path: Path, members: Mapping[str, Any]) -> RSAPrivateKey:
-    if members.get("kty") != "RSA" or members.get("alg", ALGORITHM) != ALGORITHM or members.get("use", "sig") != "sig":
-        raise InvalidKeyFile(f"{path}: is not an RSA key for {ALGORITHM} signatures. Replace it, or remove it.")
+def _from_jwk(path: Path, members: Mapping[str, Any]) -> PrivateKey:
     try:
-        n, e, d, p, q, dp, dq, qi = (_decoded(members[name]) for name in ("n", "e", *_PRIVATE_MEMBERS))
-        return RSAPrivateNumbers(p, q, d, dp, dq, qi, RSAPublicNumbers(e, n)).private_key()
+        private = of_jwk(members)
     except (KeyError, TypeError, ValueError):
-        raise _damaged(path, "holds no complete RSA private key") from None
+        raise _damaged(path, f"holds no complete {members['kty']} private key") from None
+    if private is None:
+        raise _useless(path)
+    return private
 
 
-def _from_pem(path: Path, content: bytes) -> RSAPrivateKey:
+def _from_pem(path: Path, content: bytes) -> PrivateKey:
     try:
-        private = load_pem_private_key(content, password=None)
+        private = of_pem(load_pem_private_key(content, password=None))
     except TypeError:
         remedy = "Write it without a passphrase (openssl pkey -in OLD -out NEW)"
         raise InvalidKeyFile(f"{path}: is encrypted. {remedy}, or remove it.") from None
     except (ValueError, UnsupportedAlgorithm):
         raise _damaged(path, "holds no private key in PEM") from None
-    if not isinstance(private, RSAPrivateKey):
-        raise InvalidKeyFile(f"{path}: is not an RSA key. Replace it by an RSA key, or remove it.")
+    if private is None:
+        raise _useless(path)
     return private
 
 
-def _record(path: Path, kid: str, bits: int, instants: Any) -> KeyRecord:
+def _record(path: Path, private: PrivateKey, kid: str, instants: Any) -> KeyRecord:
     try:
         return KeyRecord(
             kid=kid,
-            bits=bits,
+            algorithm=private.algorithm,
+            bits=private.bits,
             created_at=_instant(instants["created_at"]),
             activates_at=_instant(instants["activates_at"]),
             retired_at=_instant_or_none(instants.get("retired_at")),
@@ -157,13 +144,12 @@ def _instant_or_none(text: str | None) -> datetime | None:
     return None if text is None else _instant(text)
 
 
+def _useless(path: Path) -> InvalidKeyFile:
+    return InvalidKeyFile(
+        f"{path}: is not an RSA key for RS256 or PS256, nor one on P-256 for ES256 or Ed25519 for EdDSA. "
+        "Replace it, or remove it."
+    )
+
+
 def _damaged(path: Path, how: str) -> InvalidKeyFile:
     return InvalidKeyFile(f"{path}: {how}. Restore it from a backup, or remove it and run `idp keys rotate`.")
-
-
-def _encoded(number: int) -> str:
-    return base64url(number.to_bytes((number.bit_length() + 7) // 8)).decode("ascii")
-
-
-def _decoded(member: str) -> int:
-    return int.from_bytes(base64.urlsafe_b64decode(member + "=="))

@@ -2,60 +2,58 @@
 Signing keys in a folder of files (`idp.domain.signing_keys.SigningKeys`).
 
 What signs and what is published is worked out once and holds until a file changes or the clock passes the next turn, so
-a signature costs the RSA operation and two base64 encodings.
+a signature costs the operation of the key and two base64 encodings.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
 
 from idp.domain.errors import Conflict, InvalidKeyFile, NotFound, Unavailable
-from idp.domain.signing_keys import ALGORITHM, MARGIN, KeySchedule, KeyState, SigningKey, SigningKeys
-from idp.gateways.key_file_format import SHORTEST, StoredKey, base64url, new_key
+from idp.domain.signing_keys import ALGORITHM, ALGORITHMS, MARGIN, KeySchedule, KeyState, SigningKey, SigningKeys
+from idp.gateways.key_file_format import SHORTEST, StoredKey, new_key
 from idp.gateways.key_folder import KeyFolder, Listing
+from idp.gateways.private_keys import PrivateKey, base64url
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)
 
 _EVER = datetime.max.replace(tzinfo=UTC)
-_PADDING, _HASH = PKCS1v15(), SHA256()
 
 
 class Signer:
     """One key, with the encoded JWS header of each `typ`."""
 
-    def __init__(self, kid: str, private: RSAPrivateKey) -> None:
+    def __init__(self, kid: str, private: PrivateKey) -> None:
         self._kid = kid
-        self._private = private
+        self._algorithm = private.algorithm
+        self._sign = private.sign
         self._headers: dict[str, bytes] = {}
 
     def sign(self, payload: bytes, typ: str) -> str:
         signed = (self._headers.get(typ) or self._header(typ)) + base64url(payload)
-        return (signed + b"." + base64url(self._private.sign(signed, _PADDING, _HASH))).decode("ascii")
+        return (signed + b"." + base64url(self._sign(signed))).decode("ascii")
 
     def _header(self, typ: str) -> bytes:
-        header = base64url(orjson.dumps({"alg": ALGORITHM, "typ": typ, "kid": self._kid})) + b"."
+        header = base64url(orjson.dumps({"alg": self._algorithm, "typ": typ, "kid": self._kid})) + b"."
         self._headers[typ] = header
         return header
 
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """What holds from *since* until *until*, and what `version` is meanwhile."""
+    """What holds from *since* until *until*, and what `version` is meanwhile. *signers* are by algorithm."""
 
     since: datetime
     until: datetime
-    signer: Signer | None
+    signers: Mapping[str, Signer]
     keys: tuple[SigningKey, ...]
     published: tuple[Mapping[str, str], ...]
     version: int
@@ -63,7 +61,7 @@ class KeySet:
 
 class KeyFiles(SigningKeys):
     """
-    *bits* is the size of new keys. *publish_ahead* is the JWKS max-age, *token_lifetime* the longest of any signed token.
+    *bits* is the size of new RSA keys. *publish_ahead* is the JWKS max-age, *token_lifetime* the longest of any signed token.
 
     *on_fault* hears once of each fault that a reload finds; meanwhile the keys that were good stay in use.
     """
@@ -87,7 +85,7 @@ class KeyFiles(SigningKeys):
         self._stored: dict[str, StoredKey] = {}
         self._listing: Listing | None = None
         self._fault: str | None = None
-        self._set = KeySet(_EVER, _EVER, None, (), (), 0)
+        self._set = KeySet(_EVER, _EVER, {}, (), (), 0)
         self._reading = threading.RLock()
         self._settling = threading.Lock()
 
@@ -95,10 +93,10 @@ class KeyFiles(SigningKeys):
     def version(self) -> int:
         return self._current().version
 
-    def sign(self, payload: bytes, *, typ: str = "at+jwt") -> str:
-        signer = self._current().signer
+    def sign(self, payload: bytes, *, typ: str = "at+jwt", algorithm: str = ALGORITHM) -> str:
+        signer = self._current().signers.get(algorithm)
         if signer is None:
-            raise Unavailable(reason="no signing key may sign: run `idp keys rotate`")
+            raise Unavailable(reason=f"no signing key for {algorithm}: run `idp keys rotate --algorithm {algorithm}`")
         return signer.sign(payload, typ)
 
     def published(self) -> list[dict[str, str]]:
@@ -109,7 +107,7 @@ class KeyFiles(SigningKeys):
 
     def load(self) -> None:
         """
-        Reads the folder, and makes the first key when none may sign. Any number of processes may do so at the same time.
+        Reads the folder, and makes the first key for access tokens when none may sign. Any number of processes may do so at once.
 
         Raises `InvalidKeyFile` for a file that must not be used, or a folder that cannot be.
         """
@@ -119,7 +117,7 @@ class KeyFiles(SigningKeys):
             if not self._may_sign(stored):
                 with self._folder.locked():
                     if not self._may_sign(self._folder.read()):
-                        self._make(activates_at=self._now())
+                        self._make(ALGORITHM, activates_at=self._now())
             self._take()
 
     def reload(self) -> bool:
@@ -139,34 +137,57 @@ class KeyFiles(SigningKeys):
             await asyncio.sleep(every)
             await asyncio.to_thread(self.reload)
 
-    def rotate(self) -> SigningKey:
+    def provide(self, algorithms: Collection[str]) -> tuple[SigningKey, ...]:
+        if self._current().signers.keys() >= set(algorithms) & set(ALGORITHMS):
+            return ()
         with self._changing() as stored:
             now = self._now()
             schedule = self._schedule(stored)
+            missing = [name for name in ALGORITHMS if name in algorithms and schedule.signer(now, name) is None]
+            made = [self._make(algorithm, activates_at=now) for algorithm in missing]
+        return tuple(self._find(key.record.kid) for key in made)
+
+    def rotate(self, algorithm: str = ALGORITHM) -> SigningKey:
+        (made,) = self._rotate([algorithm])
+        return made
+
+    def rotate_all(self) -> tuple[SigningKey, ...]:
+        return self._rotate(None)
+
+    def _rotate(self, algorithms: Collection[str] | None) -> tuple[SigningKey, ...]:
+        """Of each algorithm that signs when None."""
+        with self._changing() as stored:
+            now = self._now()
+            schedule = self._schedule(stored)
+            signing = [signer.algorithm for signer in schedule.signers(now)]
+            chosen = signing if algorithms is None else algorithms
             for key in schedule.keys(now):
-                if key.state is KeyState.NEXT:
+                if key.state is KeyState.NEXT and key.algorithm in chosen:
                     raise Conflict(f"Key {key.kid} waits already. It signs from {key.activates_at.isoformat()} on.")
-            made = self._make(activates_at=now + self._publish_ahead if schedule.signer(now) else now)
+            ahead = now + self._publish_ahead
+            made = [self._make(each, activates_at=ahead if each in signing else now) for each in chosen]
             for kid in _long_expired(schedule.keys(now), now):
                 self._folder.remove(stored[kid])
-        return self._find(made.record.kid)
+        return tuple(self._find(key.record.kid) for key in made)
 
     def retire(self, kid: str, *, compromised: bool = False) -> SigningKey:
         with self._changing() as stored:
             if kid not in stored:
                 raise NotFound(f"There is no signing key {kid}.")
             now = self._now()
-            states = {key.kid: key.state for key in self._schedule(stored).keys(now)}
+            algorithm = stored[kid].record.algorithm
+            states = {key.kid: key.state for key in self._schedule(stored).keys(now) if key.algorithm == algorithm}
             # The successor is written first: killed in between, the server still has a key that signs.
             if states[kid] is KeyState.ACTIVE:
-                self._promote(stored, [other for other, state in states.items() if state is KeyState.NEXT], now)
+                waiting = [stored[other] for other, state in states.items() if state is KeyState.NEXT]
+                self._promote(waiting, algorithm, now)
             self._end(stored[kid], states[kid], compromised=compromised, now=now)
         return self._find(kid)
 
-    def _promote(self, stored: Mapping[str, StoredKey], waiting: Iterable[str], now: datetime) -> None:
-        earliest = min((stored[kid] for kid in waiting), key=lambda key: key.record.activates_at, default=None)
+    def _promote(self, waiting: Iterable[StoredKey], algorithm: str, now: datetime) -> None:
+        earliest = min(waiting, key=lambda key: key.record.activates_at, default=None)
         if earliest is None:
-            self._make(activates_at=now)
+            self._make(algorithm, activates_at=now)
         else:
             self._folder.save(replace(earliest, record=replace(earliest.record, activates_at=now)))
 
@@ -179,8 +200,14 @@ class KeyFiles(SigningKeys):
         if record is not key.record:
             self._folder.save(replace(key, record=record))
 
-    def _make(self, *, activates_at: datetime) -> StoredKey:
-        made = new_key(self._folder.path, bits=self._bits, created_at=self._now(), activates_at=activates_at)
+    def _make(self, algorithm: str, *, activates_at: datetime) -> StoredKey:
+        made = new_key(
+            self._folder.path,
+            algorithm=algorithm,
+            bits=self._bits,
+            created_at=self._now(),
+            activates_at=activates_at,
+        )
         self._folder.save(made)
         return made
 
@@ -206,7 +233,7 @@ class KeyFiles(SigningKeys):
         stored = self._folder.read()
         if not self._may_sign(stored):
             raise InvalidKeyFile(
-                f"{self._folder.path}: no key in it may sign. Restore its files, or run `idp keys rotate`."
+                f"{self._folder.path}: no key in it may sign {ALGORITHM}. Restore its files, or run `idp keys rotate`."
             )
         self._settle(stored)
         self._fault = None
@@ -232,18 +259,21 @@ class KeyFiles(SigningKeys):
             return current
         return self._settle()
 
+    def _signer(self, kid: str) -> Signer:
+        return Signer(kid, self._stored[kid].private)
+
     def _settle(self, stored: dict[str, StoredKey] | None = None) -> KeySet:
         """Works out what holds now. Runs on the event loop when the clock passes a turn, in a thread when files changed."""
         with self._settling:
             self._stored = self._stored if stored is None else stored
             now = self._now()
             schedule = self._schedule(self._stored)
-            signer, keys = schedule.signer(now), tuple(schedule.keys(now))
+            keys = tuple(schedule.keys(now))
             published = tuple(self._stored[key.kid].public for key in keys if key.state.published)
             self._set = KeySet(
                 since=now,
                 until=schedule.next_change(now) or _EVER,
-                signer=Signer(signer.kid, self._stored[signer.kid].private) if signer else None,
+                signers={key.algorithm: self._signer(key.kid) for key in schedule.signers(now)},
                 keys=keys,
                 published=published,
                 version=self._set.version + (published != self._set.published),

@@ -127,7 +127,9 @@ class Metrics:
         self.watch(build.labels(version("idp"), platform.python_version()), lambda: 1)
         self._pool = self._gauge("idp_postgres_pool", "Connections to Postgres.", "livesum", "state")
         self._queue = self._gauge("idp_password_queue", "Passwords waiting for bcrypt.", "livesum")
-        self._key_age = self._gauge("idp_signing_key_age_seconds", "Since the signing key was made.", "livemax")
+        self._key_age = self._gauge(
+            "idp_signing_key_age_seconds", "Since the oldest key that signs was made.", "livemax"
+        )
 
     # What is observed.
 

@@ -22,6 +22,7 @@ LIMITS = "limits"
 IDENTIFIERS = "identifiers"
 DEVICES = "devices"
 CURSORS = "cursors"
+FORMS = "forms"
 
 
 def derived(secret_list: Sequence[bytes], use: str) -> list[bytes]:

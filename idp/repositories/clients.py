@@ -39,6 +39,10 @@ UPDATE = f"""
 UPDATE clients SET ({", ".join(COLUMNS)}, updated_at) = ROW ({", ".join(PLACES)}, now()) WHERE client_id = $1
 """  # noqa: S608
 END_SESSIONS = "UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE client_id = $1 AND revoked_at IS NULL"
+SIGNING_ALGORITHMS = """
+SELECT id_token_signed_response_alg AS algorithm FROM clients WHERE enabled
+UNION SELECT userinfo_signed_response_alg FROM clients WHERE enabled AND userinfo_signed_response_alg IS NOT NULL
+"""
 
 # strpos finds the text as it is: there is nothing to escape.
 SEARCH = "(strpos(lower(client_id), lower({}::text)) > 0 OR strpos(lower(name), lower({}::text)) > 0)"
@@ -144,6 +148,10 @@ class PostgresClients:
         if (after is None or after.at != BUILT_IN.at) and _is_built_in(search):
             found.append(REST_CLIENT)
         return Page.of(found, limit, _place)
+
+    async def signing_algorithms(self) -> frozenset[str]:
+        async with self._postgres.connection() as connection:
+            return frozenset(row["algorithm"] for row in await connection.fetch(SIGNING_ALGORITHMS))
 
     async def origins(self) -> frozenset[str]:
         known_until, origins = self._origins

@@ -12,7 +12,7 @@ import orjson
 
 from idp.database.batches import Batches
 from idp.database.postgres import Postgres
-from idp.domain.events import Event, RefreshTokenReused, SessionRevoked, SignedIn
+from idp.domain.events import ClientSignedIn, Event, RefreshTokenReused, SessionRevoked, SignedIn
 from idp.domain.mails import MailKind
 from idp.domain.sessions import RevokedReason, Session, SessionState, Use
 from idp.domain.users import Role, UserStatus
@@ -28,6 +28,8 @@ STATE = f"""
 SELECT {", ".join(f"s.{column}" for column in HOT)}, u.email, u.name, u.roles, u.status, u.auth_epoch AS user_epoch
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE
 """  # noqa: S608 - the names of a dataclass' fields
+
+BY_ID = "s.id = $1 AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = $2)"
 
 # FOR SHARE: a disable or a sign-out everywhere either sees this session or stops it.
 INSERT = """
@@ -80,7 +82,8 @@ class PostgresSessions:
         self._families: Batches[UUID, SessionState | None] = Batches(self._find_families)
 
     async def add(self, session: Session) -> bool:
-        event = SignedIn(user_id=session.user_id, client_id=session.client_id, session_id=session.id)
+        kind = SignedIn if session.browser_session_id is None else ClientSignedIn
+        event = kind(user_id=session.user_id, client_id=session.client_id, session_id=session.id)
         async with self._postgres.transaction() as connection:
             added = await connection.fetchval(
                 INSERT,
@@ -106,9 +109,9 @@ class PostgresSessions:
             self._trail.announce(event)
         return added is not None
 
-    async def find(self, session_id: UUID) -> SessionState | None:
+    async def find(self, session_id: UUID, jti: str | None = None) -> SessionState | None:
         async with self._postgres.connection() as connection:
-            row = await connection.fetchrow(STATE + "s.id = $1", session_id)
+            row = await connection.fetchrow(STATE + BY_ID, session_id, jti)
         return _state(row) if row else None
 
     async def find_family(self, family_id: UUID) -> SessionState | None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import orjson
 
 from idp.database.postgres import Postgres
 from idp.domain.errors import Conflict, PreconditionFailed
@@ -54,7 +55,8 @@ ON CONFLICT (email_norm) DO NOTHING
 RETURNING *
 """
 UPDATE = """
-UPDATE users SET email = $2, email_norm = $3, name = $4, roles = $5, status = $6, email_verified = $7, updated_at = now()
+UPDATE users SET email = $2, email_norm = $3, name = $4, roles = $5, status = $6, email_verified = $7, claims = $8::jsonb,
+    updated_at = now()
 WHERE id = $1 RETURNING *
 """
 END_SESSIONS = """
@@ -154,7 +156,8 @@ class PostgresUserRecords:
     async def _written(self, connection: asyncpg.Connection, before: User, after: User) -> User:
         if after == before:
             return before
-        row = await connection.fetchrow(UPDATE, after.id, *_columns(after), after.email_verified)
+        claims = orjson.dumps(after.claims).decode()
+        row = await connection.fetchrow(UPDATE, after.id, *_columns(after), after.email_verified, claims)
         if before.active and not after.active:
             row = await connection.fetchrow(END_SESSIONS, after.id, RevokedReason.USER_DISABLED)
         return user_of_record(row)

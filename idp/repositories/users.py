@@ -10,7 +10,16 @@ import orjson
 from idp.database.postgres import Postgres, answering
 from idp.database.tables import LONGEST_CANONICAL, UserRow
 from idp.domain.events import ProfileChanged, UserRegistered
-from idp.domain.users import NewUser, Role, User, UserStatus, canonical_email
+from idp.domain.users import (
+    NewUser,
+    ProfileChange,
+    Role,
+    User,
+    UserStatus,
+    canonical_email,
+    changed_claims_between,
+    rest_name,
+)
 from idp.repositories.events import AuditTrail
 
 # Whoever makes the first administrator or takes one away holds this, so that each sees what the one before has done.
@@ -29,7 +38,8 @@ VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, 0, now(), now())
 ON CONFLICT (email_norm) DO NOTHING
 RETURNING *
 """
-RENAME = "UPDATE users SET name = $2, updated_at = now() WHERE id = $1 RETURNING *"
+LOCKED = "SELECT * FROM users WHERE id = $1 FOR UPDATE"
+CHANGE_PROFILE = "UPDATE users SET name = $2, claims = $3::jsonb, updated_at = now() WHERE id = $1 RETURNING *"
 
 
 class PostgresUsers:
@@ -66,15 +76,21 @@ class PostgresUsers:
     async def add_first_administrator(self, new: NewUser) -> User | None:
         return await self._add(new, only_first_administrator=True)
 
-    async def rename(self, user_id: UUID, name: str) -> User | None:
-        event = ProfileChanged(user_id=user_id)
+    async def change_profile(self, user_id: UUID, change: ProfileChange) -> User | None:
         async with self._postgres.transaction() as connection:
-            row = await connection.fetchrow(RENAME, user_id, name)
+            row = await connection.fetchrow(LOCKED, user_id)
             if row is None:
                 return None
+            before = user_of_record(row)
+            wanted = change.applied_to(before)
+            if wanted == before:
+                return before
+            claims = orjson.dumps(wanted.claims).decode()
+            after = user_of_record(await connection.fetchrow(CHANGE_PROFILE, user_id, wanted.name, claims))
+            event = _profile_changed(before, after)
             await self._trail.write(connection, event)
         self._trail.announce(event)
-        return user_of_record(row)
+        return after
 
     async def replace_password_hash(self, user_id: UUID, old: str, new: str) -> bool:
         async with answering():
@@ -103,6 +119,12 @@ class PostgresUsers:
             await self._trail.write(connection, event)
         self._trail.announce(event)
         return user_of_record(row)
+
+
+def _profile_changed(before: User, after: User) -> ProfileChanged:
+    names = ["name"] if before.name != after.name else []
+    names += map(rest_name, changed_claims_between(before, after))
+    return ProfileChanged(user_id=after.id, fields=" ".join(names))
 
 
 async def is_last_administrator(connection: asyncpg.Connection, user_id: object) -> bool:

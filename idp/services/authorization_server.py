@@ -7,7 +7,7 @@ One place looks clients up, one place issues (`Grant.generate_token`), one place
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,15 +15,20 @@ from authlib.oauth2 import AuthorizationServer as AuthlibServer
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidGrantError
 
-from idp.domain.clients import Client, Clients
+from idp.domain.authorization_codes import AuthorizedGrant
+from idp.domain.clients import PRIVATE_KEY_JWT, Client, Clients
 from idp.domain.errors import InvalidCredentials, InvalidToken
 from idp.domain.limits import Category
 from idp.domain.sessions import Session
-from idp.domain.users import User
+from idp.domain.users import User, Users
 from idp.services.access_tokens import AccessTokens
 from idp.services.authlib_bridge import AsyncHooks, run
+from idp.services.authorization_codes import CodeService
+from idp.services.client_assertions import ClientAssertions
 from idp.services.client_authentication import AuthlibClient, ClientRefused, presented_method
+from idp.services.grants.authorization_code import NOT_VALID
 from idp.services.grants.refresh_token import NO_LONGER_VALID
+from idp.services.id_tokens import IdTokens
 from idp.services.login import Login
 from idp.services.rate_limiter import RateLimiter
 from idp.services.sessions import SessionService
@@ -32,10 +37,13 @@ from idp.services.token_request import TokenRequest
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """*client* is the one that authenticated, if any did. *device_token* is for the device that signed in."""
+    """
+    *body* None: an empty one. *client* is the one that authenticated, if any did. *device_token* is for the device that
+    signed in.
+    """
 
     status: int
-    body: dict[str, Any]
+    body: dict[str, Any] | None
     headers: Sequence[tuple[str, str]]
     client: Client | None = None
     device_token: str | None = None
@@ -48,8 +56,12 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
         *,
         clients: Clients,
         sessions: SessionService,
+        users: Users,
+        codes: CodeService,
         access_tokens: AccessTokens,
+        id_tokens: IdTokens,
         login: Login,
+        assertions: ClientAssertions,
         limiter: RateLimiter,
         now: Callable[[], datetime],
         on_issued: Callable[[str], None],
@@ -58,11 +70,15 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
         super().__init__()
         self.clients = clients
         self.sessions = sessions
+        self.users = users
+        self.codes = codes
         self.access_tokens = access_tokens
+        self.id_tokens = id_tokens
         self.login = login
         self.limiter = limiter
         self._now = now
         self._on_issued = on_issued
+        self.register_client_auth_method(PRIVATE_KEY_JWT, assertions.authenticate)
         for grant in grants:
             self.register_grant(grant)
 
@@ -97,11 +113,22 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
         device = request.device.token if request.device and status == 200 else None
         return Answer(status, dict(body), extra, client, device)
 
-    def new_session(self, user: User, client: Client, *, scope: str, audience: str | None) -> Session:
-        """One that gives no refresh tokens lives as long as its access token."""
+    def new_session(
+        self, user: User, client: Client, *, scope: str, audience: str | None, grant: AuthorizedGrant | None = None
+    ) -> Session:
+        """One that gives no refresh tokens lives as long as its access token. *grant*: of the code that it begins with."""
         refreshable = "refresh_token" in client.grant_types
         lifetime = None if refreshable else timedelta(seconds=self.access_tokens.lifetime)
-        return self.sessions.new(user, client, scope=scope, audience=audience, lifetime=lifetime)
+        session = self.sessions.new(user, client, scope=scope, audience=audience, lifetime=lifetime)
+        if grant is None:
+            return session
+        return replace(
+            session,
+            auth_time=grant.auth_time,
+            amr=grant.amr,
+            browser_session_id=grant.browser_session_id,
+            requested_claims=grant.requested_claims,
+        )
 
     # What Authlib calls.
 
@@ -131,12 +158,14 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
             if request.refresh_token is not None:
                 token["refresh_token"] = await self.sessions.rotate(request.refresh_token.presented)
             elif request.session is not None:
+                if request.code is not None:
+                    await self.codes.redeem(request.code, request.session.id)
                 refreshable = request.client.check_grant_type("refresh_token")
                 refresh_token = await self.sessions.start(request.session, refreshable=refreshable)
                 if refresh_token is not None:
                     token["refresh_token"] = refresh_token
         except InvalidToken as refusal:
-            raise InvalidGrantError(NO_LONGER_VALID) from refusal
+            raise InvalidGrantError(NOT_VALID if request.code is not None else NO_LONGER_VALID) from refusal
         except InvalidCredentials as refusal:
             raise InvalidGrantError(refusal.detail) from refusal
         self._on_issued(request.form["grant_type"])

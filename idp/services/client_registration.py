@@ -6,10 +6,10 @@ A secret exists in clear only in what `create`, `change` and `rotate_secret` ret
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from idp.domain.client_rules import client_faults
 from idp.domain.clients import (
@@ -49,18 +49,27 @@ class Rotated(Registered):
         return next((old.expires_at for old in self.client.secrets[1:]), None)
 
 
+class KeyProvision(Protocol):
+    async def provide(self, algorithms: Collection[str]) -> None:
+        """Each of *algorithms* has a key that signs. Raises `Conflict` when one is missing and cannot be made."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRegistration:
+    """A key for what a client wants signed is there before the client: its first ID token must not wait for one."""
+
     clients: Clients
+    keys: KeyProvision
     now: Callable[[], datetime]
 
     async def create(self, client: Client) -> Registered:
         """
-        With a secret unless it is public.
+        With a secret, unless it is public or proves itself by a key.
 
         Raises `ValidationFailed` naming every fault, `Conflict` when the id is taken.
         """
         registered = _with_secret(_faultless(client))
+        await self.keys.provide(client.signing_algorithms)
         if not await self.clients.add(registered.client):
             raise Conflict(f"There is a client {client.client_id} already.")
         return Registered(await self.find(client.client_id), registered.secret)
@@ -75,18 +84,20 @@ class ClientRegistration:
         """
         *properties* are fields of `Client`; the others stay. *versions*: only while the client is as one of them says.
 
-        A client that stops being public gets a secret, one that becomes public loses its own. Raises `ValidationFailed`,
+        A client that begins to use a secret gets one, one that uses none any more loses its own. Raises `ValidationFailed`,
         `NotFound`, `PreconditionFailed`, `Conflict` for the built-in client.
         """
+        known = _found(await self.clients.present(_own(client_id)), client_id)
+        await self.keys.provide(replace(known, **properties).signing_algorithms)
         made: list[str] = []
 
         def changed(old: Client) -> Client:
             if versions is not None and version_of(old) not in versions:
                 raise PreconditionFailed
             new = _faultless(replace(old, **properties))
-            if new.public:
+            if not new.keeps_secret:
                 return replace(new, secrets=())
-            if not old.public:
+            if old.keeps_secret:
                 return new
             registered = _with_secret(new)
             made[:] = [registered.secret or ""]
@@ -100,8 +111,8 @@ class ClientRegistration:
         secret = new_secret()
 
         def rotated(old: Client) -> Client:
-            if old.public:
-                raise Conflict("A public client has no secret.")
+            if not old.keeps_secret:
+                raise Conflict("A client that is public or proves itself by a key has no secret.")
             return replace(old, secrets=with_new_secret(old.secrets, secret, self.now(), overlap))
 
         return Rotated(_found(await self.clients.change(_own(client_id), rotated), client_id), secret)
@@ -113,7 +124,7 @@ class ClientRegistration:
 
 
 def _with_secret(client: Client) -> Registered:
-    if client.public:
+    if not client.keeps_secret:
         return Registered(replace(client, secrets=()))
     secret = new_secret()
     return Registered(replace(client, secrets=(ClientSecret(digest_of_secret(secret)),)), secret)

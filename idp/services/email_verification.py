@@ -21,11 +21,16 @@ class EmailVerification:
         """For an address that is verified already no mail goes out."""
         await self.mails.enqueue(MailKind.VERIFY_ADDRESS, address, user_id)
 
-    async def confirm(self, presented: str) -> None:
-        """Raises `ValidationFailed` naming `token` when it is not live, or its address has become somebody else's."""
+    async def confirm(self, presented: str) -> Confirmation:
+        """
+        Whether the account's address is verified or changed now.
+
+        Raises `ValidationFailed` naming `token` when it is not live, or its address has become somebody else's.
+        """
         digest = digest_of(presented)
         outcome = await self.accounts.confirm_address(digest) if digest else Confirmation.INVALID
         if outcome is Confirmation.INVALID:
             raise invalid_link()
         if outcome is Confirmation.TAKEN:
             raise ValidationFailed([FieldError("token", "This address belongs to another account.")])
+        return outcome

@@ -1,9 +1,13 @@
-"""The signing keys, for administrators: seeing them and making the next one, without going to the machine."""
+"""
+The signing keys, for administrators: seeing them and making the next ones, without going to the machine.
+
+And for clients: an algorithm that one of them asks for gets its first key.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -24,20 +28,30 @@ class KeyAdministration:
         """Public facts only: active, next, retired, expired, withdrawn."""
         return await asyncio.to_thread(self.keys.list)
 
-    async def rotate(self) -> SigningKey:
+    async def rotate(self) -> Sequence[SigningKey]:
         """
-        The key that will sign next. Every process that watches the same folder has it within a second.
+        The keys that will sign next, of each algorithm in use, that of access tokens first.
 
-        Raises `Conflict` while another one waits, and when this process may not write to the folder of keys.
+        Every process that watches the same folder has them within a second. Raises `Conflict` while another one waits, and
+        when this process may not write to the folder of keys.
         """
+        return await self._made(self.keys.rotate_all)
+
+    async def provide(self, algorithms: Collection[str]) -> None:
+        """Each of *algorithms* has a key that signs. Raises `Conflict` when this process cannot make one that is missing."""
+        await self._made(lambda: self.keys.provide(algorithms))
+
+    async def _made(self, make: Callable[[], Sequence[SigningKey]]) -> Sequence[SigningKey]:
         try:
-            made = await asyncio.to_thread(self.keys.rotate)
+            made = await asyncio.to_thread(make)
         except InvalidKeyFile as fault:
             # Its text names the folder, which is nothing for who is outside of the machine.
-            log.warning("keys_not_rotated", reason=str(fault))
+            log.warning("keys_not_made", reason=str(fault))
             raise Conflict(
                 "This server cannot write to its folder of signing keys, or finds a fault in it: its log says more. "
                 "Make the key with `idp keys rotate` where that folder can be written."
             ) from None
-        await self.events.record(KeyRotated(kid=made.kid, activates_at=made.activates_at.isoformat()))
+        for key in made:
+            event = KeyRotated(kid=key.kid, algorithm=key.algorithm, activates_at=key.activates_at.isoformat())
+            await self.events.record(event)
         return made

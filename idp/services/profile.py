@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from idp.domain.errors import InvalidToken
-from idp.domain.users import User, Users
+from idp.domain.users import ProfileChange, User, Users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +18,8 @@ class Profile:
     async def of(self, user_id: UUID) -> User:
         return _present(await self.users.find(user_id))
 
-    async def rename(self, user_id: UUID, name: str) -> User:
-        return _present(await self.users.rename(user_id, name))
+    async def change(self, user_id: UUID, change: ProfileChange) -> User:
+        return _present(await self.users.change_profile(user_id, change))
 
 
 def _present(user: User | None) -> User:

@@ -8,6 +8,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload, OAuth2Request
 
 from idp.domain.sessions import Session
+from idp.services.authorization_codes import PresentedCode
 from idp.services.devices import Device
 from idp.services.presented_token import AuthlibRefreshToken
 
@@ -31,8 +32,9 @@ class FormPayload(OAuth2Payload):  # type: ignore[misc]
 
 class TokenRequest(OAuth2Request):  # type: ignore[misc]
     """
-    *session* is the one that a password grant is about to start. *refresh_token* is what was presented. *address* is the
-    caller's, *device_token* what it presents of a device; *device* is set by a grant after which it is known.
+    *session* is the one that a grant is about to start, *code* the one that it redeems for that. *refresh_token* is what was
+    presented. *address* is the caller's, *device_token* what it presents of a device; *device* is set by a grant after which
+    it is known.
 
     Authlib's constructor refuses http, judged by the URL of the request: behind a proxy that is not what the client
     spoke. Here production refuses an http issuer at start-up instead, so that constructor is not called.
@@ -41,6 +43,7 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
     payload: FormPayload
     client: Any
     session: Session | None
+    code: PresentedCode | None
     refresh_token: AuthlibRefreshToken | None
     device: Device | None
 
@@ -58,7 +61,7 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
         self.payload = FormPayload(fields)
         self.client = self.auth_method = self.user = None
         self.authorization_code = self.refresh_token = self.credential = None
-        self.session = self.device = None
+        self.session = self.device = self.code = None
         self.address = address
         self.device_token = device_token
         self._scope = self._body = None
@@ -72,11 +75,15 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
         return self.payload.data.get("resource")
 
     def check(self) -> None:
-        """No parameter twice (RFC 6749, section 3.2), and a grant type. Authlib looks at neither."""
+        """No parameter twice, and a grant type. Authlib looks at neither."""
+        self.check_repeated()
+        if not self.payload.grant_type:
+            raise InvalidRequestError("The parameter grant_type is missing.")
+
+    def check_repeated(self) -> None:
+        """RFC 6749, section 3.2."""
         repeated: list[str] = [name for name, values in self.payload.datalist.items() if len(values) > 1]
         if set(repeated) - REPEATABLE:
             raise InvalidRequestError("A parameter is repeated.")
         if "resource" in repeated:
             raise InvalidRequestError("Ask for one resource at a time.")
-        if not self.payload.grant_type:
-            raise InvalidRequestError("The parameter grant_type is missing.")

@@ -180,6 +180,31 @@ TOKENS = Group(
     ),
 )
 
+SESSIONS = Group(
+    "Sign-in on the hosted page",
+    (
+        Setting(
+            "IDP_SESSION_TTL",
+            "12h",
+            "How long a sign-in in a browser lasts, counted from the sign-in.",
+            parsing.duration("1m", "365d"),
+        ),
+        Setting("IDP_SESSION_IDLE", "2h", "How long it may lie unused.", parsing.duration("1m", "365d")),
+        Setting(
+            "IDP_SESSION_REMEMBERED",
+            "30d",
+            "How long it lasts, used or not, on a device that is to be remembered.",
+            parsing.duration("1m", "365d"),
+        ),
+        Setting(
+            "IDP_VERIFIED_EMAIL_REQUIRED",
+            "false",
+            "`true` lets nobody go on to a client before the e-mail address is verified.",
+            parsing.boolean(),
+        ),
+    ),
+)
+
 LIMITS = Group(
     "Passwords, lockout and limits",
     (
@@ -209,6 +234,28 @@ LIMITS = Group(
         ),
         Setting("IDP_LIMIT_ADMIN", "50/1h", "`/admin`, per administrator.", parsing.limit()),
         Setting("IDP_LIMIT_CLIENT", "off", "Calls of an authenticated client, per client.", parsing.limit()),
+    ),
+)
+
+CLIENTS = Group(
+    "Clients",
+    (
+        Setting(
+            "IDP_REGISTRATION_TOKEN",
+            None,
+            "Bearer token with which clients may register themselves at `/oauth2/register`.",
+            parsing.bearer_token(parsing.SHORTEST_SECRET),
+            unset="they may not, and there is no such path",
+            secret=True,
+        ),
+        Setting(
+            "IDP_OUTGOING_PRIVATE",
+            None,
+            "Whether addresses that clients register (`jwks_uri`, back-channel logout) may be in private networks or on "
+            "this machine; link-local ones never.",
+            parsing.boolean(),
+            unset="`false`; in development this machine may be called",
+        ),
     ),
 )
 
@@ -268,5 +315,5 @@ PAGES = Group(
     ),
 )
 
-GROUPS = (SERVER, STORES, KEYS, TOKENS, LIMITS, MAIL, PAGES)
+GROUPS = (SERVER, STORES, KEYS, TOKENS, SESSIONS, LIMITS, CLIENTS, MAIL, PAGES)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)

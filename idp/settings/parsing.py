@@ -133,13 +133,14 @@ def password() -> Parser:
     return Parser("a password that the policy for accounts allows", read)
 
 
-def bearer_token() -> Parser:
+def bearer_token(shortest: int = 1) -> Parser:
     def read(text: str) -> str:
-        if re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text) is None:
+        if len(text) < shortest or re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text) is None:
             raise ValueError
         return text
 
-    return Parser("letters, digits and `-._~+/` (RFC 6750)", read)
+    size = f"at least {shortest} " if shortest > 1 else ""
+    return Parser(f"{size}letters, digits and `-._~+/` (RFC 6750)", read)
 
 
 def _length(text: str) -> timedelta:

@@ -59,6 +59,11 @@ class Settings:
     refresh_token_ttl: timedelta
     refresh_grace: timedelta
 
+    session_ttl: timedelta
+    session_idle: timedelta
+    session_remembered: timedelta
+    verified_email_required: bool
+
     bcrypt_rounds: int
     lockout_attempts: int
     lockout_duration: timedelta
@@ -68,6 +73,9 @@ class Settings:
     limit_api: LimitSetting | None
     limit_admin: LimitSetting | None
     limit_client: LimitSetting | None
+
+    registration_token: str | None = field(metadata=SECRET)
+    outgoing_private: bool | None
 
     trusted_proxies: tuple[Network, ...]
     cors_origins: tuple[str, ...]

@@ -10,6 +10,7 @@ from typing import Any
 from program import Forked
 
 from idp.domain.clients import digest_of_secret
+from keys import key_set, new_key
 
 
 def new_id() -> str:
@@ -139,3 +140,71 @@ async def test_deleting_asks_first_and_nobody_there_means_no(program: Forked, da
 
 async def test_the_built_in_client_cannot_be_changed(program: Forked) -> None:
     assert program("clients", "update", "idp-rest", "--scope", "openid").status == 1
+
+
+async def test_everything_a_client_says_of_itself_can_be_typed(program: Forked) -> None:
+    client_id = new_id()
+    keys = program.folder / "keys.json"
+    keys.write_text(json.dumps(key_set(new_key())))
+
+    options = ("--grant", "authorization_code", "--redirect-uri", "com.example.app:/cb", "--jwks-file", str(keys))
+    created(program, client_id, *options, *EVERY_OPTION)
+    shown = program.json("clients", "show", client_id)
+
+    assert shown.items() >= EVERYTHING.items()
+    assert [key["kid"] for key in shown["jwks"]["keys"]]
+    assert "secret" not in shown
+
+
+EVERY_OPTION = (
+    *("--auth-method", "private_key_jwt", "--auth-signing-alg", "ES256", "--native"),
+    *("--no-pkce", "--first-party", "--post-logout-redirect-uri", "https://a.example/bye", "--contact", "a@b.example"),
+    *("--post-logout-redirect-uri", "https://b.example/bye", "--backchannel-logout-uri", "https://a.example/logout"),
+    *("--id-token-alg", "PS256", "--userinfo-alg", "EdDSA", "--logo-uri", "https://a.example/logo", "--client-uri"),
+    *("https://a.example", "--policy-uri", "https://a.example/policy", "--tos-uri", "https://a.example/tos"),
+    *("--audience", "https://api.example", "--default-max-age", "3600", "--backchannel-session", "--require-auth-time"),
+)
+EVERYTHING = {
+    "auth_method": "private_key_jwt",
+    "token_endpoint_auth_signing_alg": "ES256",
+    "application_type": "native",
+    "require_pkce": False,
+    "first_party": True,
+    "post_logout_redirect_uris": ["https://a.example/bye", "https://b.example/bye"],
+    "contacts": ["a@b.example"],
+    "backchannel_logout_uri": "https://a.example/logout",
+    "backchannel_logout_session_required": True,
+    "id_token_signed_response_alg": "PS256",
+    "userinfo_signed_response_alg": "EdDSA",
+    "logo_uri": "https://a.example/logo",
+    "client_uri": "https://a.example",
+    "policy_uri": "https://a.example/policy",
+    "tos_uri": "https://a.example/tos",
+    "audiences": ["https://api.example"],
+    "default_max_age": 3600,
+    "require_auth_time": True,
+    "secrets_expire_at": [],
+}
+
+
+async def test_an_empty_text_takes_away_what_a_client_need_not_have(program: Forked) -> None:
+    client_id = new_id()
+    options = ("--logo-uri", "https://a.example/logo", "--userinfo-alg", "RS256", "--default-max-age", "1")
+    created(program, client_id, "--grant", "password", *options)
+
+    emptied = ("--logo-uri", "", "--userinfo-alg", "", "--default-max-age", "", "--jwks-uri", "https://a.example/jwks")
+    updated = program.json("clients", "update", client_id, *emptied)
+
+    names = ("logo_uri", "userinfo_signed_response_alg", "default_max_age", "jwks_uri", "jwks")
+    assert [updated[name] for name in names] == [None, None, None, "https://a.example/jwks", None]
+
+
+async def test_a_file_that_holds_no_keys_is_named(program: Forked) -> None:
+    odd = program.folder / "odd.json"
+    odd.write_text("[]")
+
+    create = ("clients", "create", "--id", new_id(), "--name", "x", "--grant", "password", "--jwks-file")
+    refused = [program(*create, str(name)) for name in (program.folder / "nowhere.json", odd)]
+
+    assert [answer.status for answer in refused] == [2, 2]
+    assert all("--jwks-file" in answer.err for answer in refused)

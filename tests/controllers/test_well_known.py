@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, PATHS, WellKnown, discovery
+from idp.domain.claims import SUPPORTED
 
 ISSUER = "https://id.example"
 MAX_AGE = timedelta(minutes=5)
@@ -37,7 +38,9 @@ def app(keys) -> WellKnown:
         ISSUER,
         grant_types=("password", "refresh_token"),
         auth_methods=("client_secret_basic", "client_secret_post", "none"),
+        auth_algorithms=("ES256",),
         scopes=("openid", "offline_access"),
+        locales=("en", "de"),
     )
     return WellKnown(
         keys=keys, documents={OPENID_CONFIGURATION: metadata, AUTHORIZATION_SERVER: metadata}, max_age=MAX_AGE
@@ -55,32 +58,46 @@ async def test_discovery_tells_exactly_what_works(client):
 
     assert answer.json() == {
         "issuer": ISSUER,
+        "authorization_endpoint": f"{ISSUER}/oauth2/authorize",
         "token_endpoint": f"{ISSUER}/oauth2/token",
+        "userinfo_endpoint": f"{ISSUER}/oauth2/userinfo",
+        "revocation_endpoint": f"{ISSUER}/oauth2/revoke",
+        "introspection_endpoint": f"{ISSUER}/oauth2/introspect",
         "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
         "scopes_supported": ["openid", "offline_access"],
-        "response_types_supported": [],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "acr_values_supported": ["urn:idp:acr:password"],
+        "claims_parameter_supported": True,
+        "ui_locales_supported": ["en", "de"],
         "grant_types_supported": ["password", "refresh_token"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
+        "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "userinfo_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "claims_supported": list(SUPPORTED),
+        "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
     }
 
 
 def test_an_issuer_with_a_slash_at_its_end_is_told_as_it_is_and_gives_no_double_slash():
-    metadata = discovery(f"{ISSUER}/", grant_types=(), auth_methods=(), scopes=())
+    metadata = discovery(f"{ISSUER}/", grant_types=(), auth_methods=(), scopes=(), locales=())
 
     assert (metadata["issuer"], metadata["jwks_uri"]) == (f"{ISSUER}/", f"{ISSUER}/.well-known/jwks.json")
 
 
 def test_an_endpoint_that_comes_later_is_one_more_name():
-    endpoints = {"token_endpoint": "/oauth2/token", "authorization_endpoint": "/oauth2/authorize"}
-    metadata = discovery(
-        ISSUER, grant_types=(), auth_methods=(), scopes=(), response_types=("code",), endpoints=endpoints
-    )
+    endpoints = {"token_endpoint": "/oauth2/token", "revocation_endpoint": "/oauth2/revoke"}
+    metadata = discovery(ISSUER, grant_types=(), auth_methods=(), scopes=(), locales=(), endpoints=endpoints)
 
-    assert metadata["authorization_endpoint"] == f"{ISSUER}/oauth2/authorize"
-    assert metadata["response_types_supported"] == ["code"]
+    assert metadata["revocation_endpoint"] == f"{ISSUER}/oauth2/revoke"
 
 
 async def test_the_jwks_holds_the_published_keys(client, keys):

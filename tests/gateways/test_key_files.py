@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import jwt
@@ -21,40 +21,24 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
+from key_folders import (
+    AHEAD,
+    MAX_AGE,
+    OPEN_FOLDER,
+    OVERLAP,
+    SECOND,
+    TOKEN_LIFETIME,
+    Clock,
+    published,
+    put,
+    rsa_pem,
+    signer,
+    states,
+)
 
 from idp.domain.errors import Conflict, InvalidKeyFile, NotFound, Unavailable
-from idp.domain.signing_keys import MARGIN, KeyState
+from idp.domain.signing_keys import KeyState
 from idp.gateways.key_files import KeyFiles
-
-MAX_AGE = timedelta(minutes=5)
-TOKEN_LIFETIME = timedelta(minutes=15)
-OVERLAP = TOKEN_LIFETIME + MARGIN
-AHEAD = MAX_AGE + MARGIN
-SECOND = timedelta(seconds=1)
-
-OPEN_FOLDER = """
-import sys
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from idp.gateways.key_files import KeyFiles
-keys = KeyFiles(
-    Path(sys.argv[1]),
-    publish_ahead=timedelta(minutes=5),
-    token_lifetime=timedelta(minutes=15),
-    now=lambda: datetime.now(UTC),
-)
-"""
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = datetime(2030, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def pass_(self, span: timedelta) -> None:
-        self.at += span
 
 
 @pytest.fixture
@@ -80,32 +64,6 @@ def opened(folder: Path, clock: Clock, faults: list[str]) -> Callable[[], KeyFil
         return keys
 
     return opened
-
-
-def put(path: Path, content: bytes, at: datetime | None = None, mode: int = 0o600) -> Path:
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(content)
-    new.chmod(mode)
-    if at is not None:
-        os.utime(new, (at.timestamp(), at.timestamp()))
-    return new.replace(path)
-
-
-def rsa_pem(form: PrivateFormat = PrivateFormat.PKCS8, bits: int = 2048) -> bytes:
-    return rsa.generate_private_key(65537, bits).private_bytes(Encoding.PEM, form, NoEncryption())
-
-
-def states(keys: KeyFiles) -> dict[str, KeyState]:
-    return {key.kid: key.state for key in keys.list()}
-
-
-def published(keys: KeyFiles) -> list[str]:
-    return [jwk["kid"] for jwk in keys.published()]
-
-
-def signer(keys: KeyFiles) -> str:
-    return jwt.get_unverified_header(keys.sign(b"{}"))["kid"]
 
 
 def only_file(folder: Path) -> Path:
@@ -490,7 +448,7 @@ def unknown_pem() -> bytes:
 
 
 def elliptic_pem() -> bytes:
-    private = ec.generate_private_key(ec.SECP256R1())
+    private = ec.generate_private_key(ec.SECP384R1())
     return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
@@ -508,7 +466,7 @@ def elliptic_pem() -> bytes:
         ("a.json", lambda: b"[" * 60_000, "is not JSON"),
         ("a.json", lambda: b"[]", "is not a JWK"),
         ("a.json", lambda: b'{"kty":"oct","k":"c2VjcmV0"}', "is not an RSA key"),
-        ("a.json", jwk_file(alg="PS256"), "is not an RSA key for RS256"),
+        ("a.json", jwk_file(alg="RS384"), "is not an RSA key for RS256"),
         ("a.json", jwk_file(use="enc"), "is not an RSA key for RS256"),
         ("a.json", jwk_file(d="AQAB"), "no complete RSA private key"),
         ("a.json", jwk_file(d=None), "no complete RSA private key"),

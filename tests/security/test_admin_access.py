@@ -13,7 +13,7 @@ from forger import Forger, forger_of
 from raw_http import exchanged
 from world import Tokens, World
 
-from idp.app import beside_quart, quart_app
+from idp.app import beside_quart, pages_of, quart_app
 from idp.controllers.openapi.document import Route
 from idp.controllers.openapi.routes import routes_of
 from idp.domain.users import Role
@@ -57,7 +57,7 @@ async def forger(world: World) -> Forger:
 
 def test_every_path_declares_who_may_call_it(world: World, routes: list[Route]) -> None:
     """AD2: the application does not start otherwise; this is the list of what it may say."""
-    beside = beside_quart(world.services, world.settings)
+    beside = beside_quart(world.services, world.settings, pages_of(world.settings))
 
     declared = {route.path: route.access for route in routes} | {path: it.access for path, it in beside.items()}
 

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import World
 
-from idp.domain.client_rules import redirect_uri_fault
 from idp.domain.errors import InvalidToken, Refusal
+from idp.domain.redirect_uris import redirect_uri_fault
 from idp.domain.scopes import granted_scope
 from idp.edge.addresses import Addresses
 from idp.edge.bodies import decoded_form, decoded_json

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from world import Tokens, World
 
-from idp.app import beside_quart, quart_app
+from idp.app import beside_quart, pages_of, quart_app
 from idp.controllers.openapi.routes import routes_of
 
 TABLES = ("users", "clients", "sessions", "mail_tokens", "mails", "sign_in_failures")
@@ -31,7 +31,8 @@ def readable(world: World) -> list[str]:
     """The path of every GET that there is, with a variable filled in where it has one."""
     routes = [route.path for route in routes_of(quart_app(world.services, world.settings)) if route.method == "GET"]
     filled = [
-        path.replace("<client_id>", "idp-rest") for path in (*routes, *beside_quart(world.services, world.settings))
+        path.replace("<client_id>", "idp-rest")
+        for path in (*routes, *beside_quart(world.services, world.settings, pages_of(world.settings)))
     ]
     return [path.replace("<uuid:user_id>", str(uuid4())).replace("<uuid:session_id>", str(uuid4())) for path in filled]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
@@ -14,52 +15,74 @@ from idp.services.client_registration import Registered, Rotated
 LONGEST_OVERLAP = 90 * 24 * 3600
 DEFAULT_SCOPE = "openid profile email offline_access"
 
-AuthMethod = Literal["none", "client_secret_basic", "client_secret_post"]
+AuthMethod = Literal["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
+Signature = Literal["RS256", "PS256", "ES256", "EdDSA"]
 # The rules for what is in them are the domain's; these only keep out what no rule needs to look at.
 Text = Annotated[str, Field(max_length=10_000)]
 Texts = Annotated[list[Text], Field(max_length=1000)]
+Keys = Annotated[dict[str, Any], Field(description="A JWK Set of public keys (RFC 7517).")]
 
 # Field of `Client` → what it is called here, where camelCase alone is not enough.
 NAMES = {"auth_method": "token_endpoint_auth_method"}
+FIELDS = {NAMES.get(field.name, field.name): field for field in fields(Client)}
 
 
 class ClientListing(Paging):
     search: Search | None = None
 
 
-class ClientRegistering(Body):
-    """*client_id*: made up when it is left out. *token_endpoint_auth_method* null: the secret may come in either way."""
+class ClientMetadata(Body):
+    """
+    What is left out gets its default, or stays as it is; a list that is given replaces the old one.
 
-    client_id: Text | None = None
-    name: Text
-    grant_types: Annotated[Texts, Field(min_length=1)]
-    redirect_uris: Texts = Field(default_factory=list)
-    scope: Text = DEFAULT_SCOPE
-    origins: Texts = Field(default_factory=list)
-    resources: Texts = Field(default_factory=list)
-    token_endpoint_auth_method: AuthMethod | None = None
-    enabled: bool = True
+    *token_endpoint_auth_method* null: the secret may come in either way.
+    """
 
-
-class ClientChanging(Body):
-    """What is left out stays as it is; a list that is given replaces the old one."""
-
-    name: Text | None = None
-    grant_types: Annotated[Texts, Field(min_length=1)] | None = None
     redirect_uris: Texts | None = None
     scope: Text | None = None
     origins: Texts | None = None
     resources: Texts | None = None
+    audiences: Texts | None = None
     token_endpoint_auth_method: AuthMethod | None = None
+    token_endpoint_auth_signing_alg: Signature | None = None
+    application_type: Literal["web", "native"] | None = None
+    require_pkce: bool | None = None
+    first_party: bool | None = None
+    post_logout_redirect_uris: Texts | None = None
+    backchannel_logout_uri: Text | None = None
+    backchannel_logout_session_required: bool | None = None
+    id_token_signed_response_alg: Signature | None = None
+    userinfo_signed_response_alg: Signature | None = None
+    jwks: Keys | None = None
+    jwks_uri: Text | None = None
+    default_max_age: int | None = None
+    require_auth_time: bool | None = None
+    logo_uri: Text | None = None
+    client_uri: Text | None = None
+    policy_uri: Text | None = None
+    tos_uri: Text | None = None
+    contacts: Texts | None = None
     enabled: bool | None = None
 
 
-def properties_of(given: ClientRegistering | ClientChanging) -> dict[str, Any]:
-    """The fields of `Client` that were given. Null is a value for the method only, elsewhere it counts as left out."""
+class ClientRegistering(ClientMetadata):
+    """*client_id*: made up when it is left out."""
+
+    client_id: Text | None = None
+    name: Text
+    grant_types: Annotated[Texts, Field(min_length=1)]
+
+
+class ClientChanging(ClientMetadata):
+    name: Text | None = None
+    grant_types: Annotated[Texts, Field(min_length=1)] | None = None
+
+
+def properties_of(given: ClientMetadata) -> dict[str, Any]:
+    """The fields of `Client` that were given. Null empties one that may be empty; elsewhere it counts as left out."""
     named = {name: getattr(given, name) for name in given.model_fields_set}
-    method = {"auth_method": named.pop(NAMES["auth_method"])} if NAMES["auth_method"] in named else {}
-    rest = {name: value for name, value in named.items() if value is not None}
-    return method | {name: tuple(value) if isinstance(value, list) else value for name, value in rest.items()}
+    chosen = {FIELDS[name]: value for name, value in named.items() if value is not None or FIELDS[name].default is None}
+    return {field.name: tuple(value) if isinstance(value, list) else value for field, value in chosen.items()}
 
 
 class AdminClient(Shape):
@@ -72,7 +95,26 @@ class AdminClient(Shape):
     scope: str
     origins: tuple[str, ...]
     resources: tuple[str, ...]
+    audiences: tuple[str, ...]
     token_endpoint_auth_method: str | None
+    token_endpoint_auth_signing_alg: str | None
+    application_type: str
+    require_pkce: bool
+    first_party: bool
+    post_logout_redirect_uris: tuple[str, ...]
+    backchannel_logout_uri: str | None
+    backchannel_logout_session_required: bool
+    id_token_signed_response_alg: str
+    userinfo_signed_response_alg: str | None
+    jwks: dict[str, Any] | None
+    jwks_uri: str | None
+    default_max_age: int | None
+    require_auth_time: bool
+    logo_uri: str | None
+    client_uri: str | None
+    policy_uri: str | None
+    tos_uri: str | None
+    contacts: tuple[str, ...]
     enabled: bool
     built_in: bool
     created_at: Instant | None
@@ -80,20 +122,8 @@ class AdminClient(Shape):
 
     @classmethod
     def of(cls, client: Client) -> Self:
-        return cls(
-            client_id=client.client_id,
-            name=client.name,
-            grant_types=client.grant_types,
-            redirect_uris=client.redirect_uris,
-            scope=client.scope,
-            origins=client.origins,
-            resources=client.resources,
-            token_endpoint_auth_method=client.auth_method,
-            enabled=client.enabled,
-            built_in=client.client_id == REST_CLIENT.client_id,
-            created_at=client.created_at,
-            updated_at=client.updated_at,
-        )
+        told = {name: getattr(client, field.name) for name, field in FIELDS.items() if name in cls.model_fields}
+        return cls(**told, built_in=client.client_id == REST_CLIENT.client_id)
 
 
 class AdminClientAnswer(Shape):

@@ -52,7 +52,7 @@ def client_routes(clients: ClientRegistration, cursors: Cursors, guard: Guard) -
     @routes.post("/admin/clients")
     @guard.admin
     @operation(
-        "Register a client, whose secret is in this answer only",
+        "Register a client; a secret is in this answer only",
         takes=ClientRegistering,
         gives=RegisteredClient,
         status=201,
@@ -75,7 +75,7 @@ def client_routes(clients: ClientRegistration, cursors: Cursors, guard: Guard) -
     @routes.put("/admin/clients/<client_id>")
     @guard.admin
     @operation(
-        "Change a client; one that is public no longer gets a secret",
+        "Change a client; one that begins to use a secret gets one",
         takes=ClientChanging,
         gives=RegisteredClient,
         reads=("If-Match",),

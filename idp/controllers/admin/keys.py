@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Blueprint
 
 from idp.controllers.access import Guard
-from idp.controllers.admin.shapes import AdminKey, AdminKeyAnswer, AdminKeys
+from idp.controllers.admin.shapes import AdminKey, AdminKeys, AdminKeysMade
 from idp.controllers.operation import operation
 from idp.domain.errors import Conflict
 from idp.services.key_administration import KeyAdministration
@@ -22,8 +22,14 @@ def key_routes(keys: KeyAdministration, guard: Guard) -> Blueprint:
 
     @routes.post("/admin/keys/rotate")
     @guard.admin
-    @operation("Make the key that signs next", gives=AdminKeyAnswer, status=201, refuses=(Conflict,))
-    async def rotate() -> AdminKeyAnswer:
-        return AdminKeyAnswer(key=AdminKey.of(await keys.rotate()))
+    @operation(
+        "Make the keys that sign next, one of each algorithm in use",
+        gives=AdminKeysMade,
+        status=201,
+        refuses=(Conflict,),
+    )
+    async def rotate() -> AdminKeysMade:
+        first, *others = map(AdminKey.of, await keys.rotate())
+        return AdminKeysMade(key=first, others=others)
 
     return routes

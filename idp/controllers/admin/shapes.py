@@ -9,6 +9,7 @@ from pydantic import Field
 
 from idp.controllers.admin.listing import CanonicalUuid, Paging, Search
 from idp.controllers.auth.shapes import Email, Name
+from idp.controllers.claim_shapes import GivenClaims, ShownClaims
 from idp.controllers.shapes import Body, Instant, Shape
 from idp.domain.session_records import SessionFilter, SessionRecord
 from idp.domain.signing_keys import KeyState, SigningKey
@@ -39,24 +40,33 @@ class Invitation(Body):
     status: GivenStatus = UserStatus.ACTIVE
 
 
-class UserChanging(Body):
-    """What is left out, or null, stays as it is."""
+class UserChanging(GivenClaims):
+    """
+    What is left out stays as it is. Of the members that every user has null stays too; of the others null takes it away.
+    """
 
     email: Email | None = None
     name: Name | None = None
     roles: GivenRoles | None = None
     status: GivenStatus | None = None
     email_verified: bool | None = None
+    phone_number_verified: bool | None = None
 
     @property
     def change(self) -> UserChange:
         roles = tuple(role for role in Role if role in self.roles) if self.roles else None
+        verified = self.phone_number_verified
         return UserChange(
-            email=self.email, name=self.name, roles=roles, status=self.status, email_verified=self.email_verified
+            email=self.email,
+            name=self.name,
+            roles=roles,
+            status=self.status,
+            email_verified=self.email_verified,
+            claims=self.claims | ({} if verified is None else {"phone_number_verified": verified}),
         )
 
 
-class AdminUser(Shape):
+class AdminUser(ShownClaims):
     """*locked_until*: while nobody may try the password; null when anybody may."""
 
     id: UUID
@@ -88,6 +98,7 @@ class AdminUser(Shape):
             active_sessions=record.active_sessions,
             created_at=user.created_at,
             updated_at=user.updated_at,
+            **cls.members(user),
         )
 
 
@@ -176,5 +187,8 @@ class AdminKeys(Shape):
     keys: list[AdminKey]
 
 
-class AdminKeyAnswer(Shape):
+class AdminKeysMade(Shape):
+    """*key* signs access tokens, *others* ID tokens of clients that chose another algorithm."""
+
     key: AdminKey
+    others: list[AdminKey]

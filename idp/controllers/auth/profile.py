@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Blueprint
 
 from idp.controllers.access import Guard, signed_in
-from idp.controllers.auth.shapes import OwnUser, ProfileChange, UserAnswer
+from idp.controllers.auth.shapes import OwnUser, ProfileChanging, UserAnswer
 from idp.controllers.limited import Limited
 from idp.controllers.operation import operation
 from idp.domain.limits import Category
@@ -25,8 +25,8 @@ def profile_routes(profile: Profile, guard: Guard, limited: Limited) -> Blueprin
     @routes.patch("/auth/profile")
     @limited(Category.API)
     @guard.user
-    @operation("Change the name", takes=ProfileChange, gives=UserAnswer)
-    async def change(wanted: ProfileChange) -> UserAnswer:
-        return UserAnswer(user=OwnUser.of(await profile.rename(signed_in().session.user_id, wanted.name)))
+    @operation("Change the name and what else is told of the user", takes=ProfileChanging, gives=UserAnswer)
+    async def change(wanted: ProfileChanging) -> UserAnswer:
+        return UserAnswer(user=OwnUser.of(await profile.change(signed_in().session.user_id, wanted.change)))
 
     return routes

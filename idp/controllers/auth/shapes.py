@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
+from idp.controllers.claim_shapes import GivenClaims, ShownClaims
 from idp.controllers.shapes import Body, Instant, Shape
+from idp.domain.errors import FieldError, ValidationFailed
 from idp.domain.passwords import FEWEST_CHARACTERS, MOST_CHARACTERS
 from idp.domain.user_agents import device_name
-from idp.domain.users import Role, User
+from idp.domain.users import ProfileChange, Role, User
 from idp.services import account_rules
 from idp.services.own_sessions import ShownSession
 from idp.services.rest_sessions import Tokens
@@ -69,8 +71,24 @@ class RefreshTokenBody(Body):
     refresh_token: GivenToken
 
 
-class ProfileChange(Body):
-    name: Name
+def _without_default(schema: dict[str, Any]) -> None:
+    """What is left out has no value, not an empty one."""
+    del schema["default"]
+
+
+class ProfileChanging(GivenClaims):
+    """At least one of them. The name can be changed and not taken away."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    name: Name = Field(default="", json_schema_extra=_without_default)
+
+    @property
+    def change(self) -> ProfileChange:
+        """Raises `ValidationFailed` for nothing."""
+        if not self.model_fields_set:
+            raise ValidationFailed([FieldError("name", "Say what to change: the name, or another member.")])
+        return ProfileChange(name=self.name or None, claims=self.claims)
 
 
 class CurrentPassword(Body):
@@ -97,7 +115,7 @@ class PasswordResetting(MailTokenBody):
     new_password: NewPassword
 
 
-class OwnUser(Shape):
+class OwnUser(ShownClaims):
     """A user as that user sees it."""
 
     id: UUID
@@ -118,6 +136,7 @@ class OwnUser(Shape):
             email_verified=user.email_verified,
             created_at=user.created_at,
             updated_at=user.updated_at,
+            **cls.members(user),
         )
 
 

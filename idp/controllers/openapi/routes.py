@@ -55,9 +55,10 @@ class Publication:
 
 
 def routes_of(app: Quart) -> list[Route]:
-    """Every method of every path; HEAD and OPTIONS answer by themselves."""
+    """Every method of every path that serves programs; HEAD and OPTIONS answer by themselves, pages are for people."""
     return [
         Route(rule.rule, method, app.view_functions[rule.endpoint])
         for rule in app.url_map.iter_rules()
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        if getattr(app.view_functions[rule.endpoint], "access", None) != "page"
     ]

@@ -23,9 +23,10 @@ class RegistrationOfKnownAddress(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileChanged(Event):
-    """The user changed the name."""
+    """The user changed what is told of them. *fields*: which, never what they say."""
 
     name = "profile_changed"
+    fields: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,10 @@ class UserCreated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserUpdated(Event):
-    """An administrator changed name or address. Status and roles have events of their own."""
+    """
+    An administrator changed name, address or what else is told of the user: of those claims it does not say what they were.
+    Status and roles have events of their own.
+    """
 
     name = "user_updated"
     changes: Changes | None = None
@@ -66,8 +69,9 @@ class ClientChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRotated(Event):
-    """*kid* is the key that was made; it signs from *activates_at* on."""
+    """*kid* is the key that was made; it signs *algorithm* from *activates_at* on."""
 
     name = "key_rotated"
     kid: str
+    algorithm: str
     activates_at: str

@@ -9,9 +9,54 @@ from idp.domain.events.event import Counted, Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn(Event):
-    """A session has begun."""
+    """A session has begun: of a client that was handed the password, or without *client_id* of a browser on the hosted page."""
 
     name = "signed_in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reauthenticated(Event):
+    """Who was signed in on the hosted page has proved it again."""
+
+    name = "reauthenticated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOut(Event):
+    """A browser's session on the hosted page has ended; *reason* is why. Those of the clients in it have events of their own."""
+
+    name = "signed_out"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSignedIn(Event):
+    """A client has redeemed a code: its session begins, within that of a browser."""
+
+    name = "client_signed_in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeReused(Event):
+    """A code was presented that had been redeemed already. The session that began with it has ended."""
+
+    name = "code_reused"
+    severity = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentGranted(Event):
+    """The user has allowed a client *scope*."""
+
+    name = "consent_granted"
+    scope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentWithdrawn(Event):
+    """The user allows a client nothing any more. Its sessions have ended."""
+
+    name = "consent_withdrawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +112,13 @@ class SessionRevoked(Event):
 
     name = "session_revoked"
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessTokenRevoked(Event):
+    """One access token ended before its time, at the wish of its client. The session lives on."""
+
+    name = "access_token_revoked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,13 @@ class Grant(AsyncHooks):
     def allowed_scope(self) -> str:
         return self.registered.scope
 
+    def audience_within(self, granted: str | None) -> str | None:
+        """The resource that is asked for, which must be the one that the user's grant is for, if that names one."""
+        asked = Grant.audience(self)
+        if granted is not None and asked not in (None, granted):
+            raise InvalidTargetError("The session was granted for another resource.")
+        return asked or granted
+
     def audience(self) -> str | None:
         """The resource that is asked for, if the client may (RFC 8707)."""
         resource = self.request.resource

@@ -9,8 +9,11 @@ from authlib.oauth2.rfc6749 import InvalidGrantError, grants
 from idp.domain.errors import InvalidToken
 from idp.domain.scopes import wire
 from idp.domain.sessions import Session, SessionState
+from idp.domain.users import User
 from idp.services.access_tokens import Subject
-from idp.services.grants import Grant, InvalidTargetError
+from idp.services.authlib_bridge import hook
+from idp.services.grants import Grant
+from idp.services.id_tokens import named_claims
 from idp.services.presented_token import AuthlibRefreshToken
 
 NO_LONGER_VALID = "The refresh token is invalid, expired, revoked or was issued to another client."
@@ -39,14 +42,26 @@ class RefreshTokenGrant(Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
         return wire(scope for scope in self.session.scope.split() if scope in self.registered.scopes)
 
     def issue_token(self, user: SessionState, refresh_token: AuthlibRefreshToken) -> dict[str, Any]:
-        """Asked for no scope, all that the family still may have. The new refresh token keeps the family's (section 6)."""
-        return self.generate_token(user=user, scope=self.request.payload.scope)
+        """
+        Asked for no scope, all that the family still may have. The new refresh token keeps the family's (section 6).
+
+        With an ID token where the session began with one (OpenID Connect Core, section 12.2): of the same sign-in, so with
+        its `auth_time`, and without a nonce. A client that handed over a password has none to renew.
+        """
+        token = self.generate_token(user=user, scope=self.request.payload.scope)
+        if self.session.browser_session_id is not None and "openid" in token["scope"].split():
+            token["id_token"] = self.server.id_tokens.issue(
+                self.session, self.registered, access_token=token["access_token"], user=self.present_user()
+            )
+        return token
+
+    @hook
+    async def present_user(self) -> User | None:
+        """Only where the ID token is to say more of the user than who it is: nothing else is read for that."""
+        return await self.server.users.find(self.session.user_id) if named_claims(self.session) else None
 
     def audience(self) -> str | None:
-        asked, granted = super().audience(), self.session.audience
-        if granted is not None and asked not in (None, granted):
-            raise InvalidTargetError("The session was granted for another resource.")
-        return asked or granted
+        return self.audience_within(self.session.audience)
 
     def subject(self, user: SessionState, scope: str) -> Subject:
         return Subject.of(user.session, user.roles, scope=scope, audience=self.audience())

@@ -1,0 +1,64 @@
+"""Sign-in on the hosted page: browser sessions, authorization requests, codes and ID tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idp.bootstrap.outside import Outside, now
+from idp.domain.audit import AuditTrail
+from idp.gateways import secret_keys
+from idp.services.authorization import Authorization
+from idp.services.authorization_codes import CodeService
+from idp.services.authorization_request import RequestReader
+from idp.services.form_tokens import FormTokens
+from idp.services.hosted_login import HostedLogin
+from idp.services.id_tokens import IdTokens
+from idp.services.login import Login
+from idp.services.own_applications import OwnApplications
+from idp.services.sessions import SessionService
+from idp.services.sign_in_history import SignInHistory
+from idp.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedServices:
+    login: HostedLogin
+    authorization: Authorization
+    codes: CodeService
+    id_tokens: IdTokens
+    form_tokens: FormTokens
+    applications: OwnApplications
+    history: SignInHistory
+
+
+def hosted_services(
+    settings: Settings, outside: Outside, login: Login, sessions: SessionService, audit: AuditTrail
+) -> HostedServices:
+    codes = CodeService(codes=outside.codes, records=outside.sessions, sessions=sessions, events=outside.trail)
+    id_tokens = IdTokens(keys=outside.keys, issuer=settings.issuer, lifetime=settings.access_token_ttl, now=now)
+    return HostedServices(
+        login=HostedLogin(
+            login=login,
+            browsers=outside.browser_sessions,
+            sessions=sessions,
+            lifetime=settings.session_ttl,
+            remembered=settings.session_remembered,
+            idle=settings.session_idle,
+            now=now,
+        ),
+        authorization=Authorization(
+            reader=RequestReader(clients=outside.clients, id_tokens=id_tokens, now=now),
+            requests=outside.authorization_requests,
+            clients=outside.clients,
+            consents=outside.consents,
+            codes=codes,
+            issuer=settings.issuer,
+            verified_email_required=settings.verified_email_required,
+            now=now,
+        ),
+        codes=codes,
+        id_tokens=id_tokens,
+        form_tokens=FormTokens(outside.derived(secret_keys.FORMS)),
+        applications=OwnApplications(consents=outside.consents, clients=outside.clients, sessions=sessions),
+        history=SignInHistory(trail=audit),
+    )

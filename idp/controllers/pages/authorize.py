@@ -1,0 +1,73 @@
+"""`/oauth2/authorize`, and `/continue`, over which every page of a sign-in leads back to it."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response
+
+from idp.controllers.exchange import current
+from idp.controllers.pages.client_answers import client_answer
+from idp.controllers.pages.hosted import Hosted, page
+from idp.controllers.pages.visits import Visit, query_of
+from idp.domain.authorization import Step
+from idp.domain.errors import MethodNotAllowed
+from idp.services.authorization import Authorization, Outcome, Page
+
+CONTINUE = "/continue"
+# The page of each step.
+PATHS = {
+    Step.SIGN_IN: "/login",
+    Step.SELECT_ACCOUNT: "/select-account",
+    Step.VERIFY: "/verify-email",
+    Step.CONSENT: "/consent",
+}
+
+
+def authorize_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
+    routes = Blueprint("authorize", __name__)
+
+    @routes.get("/oauth2/authorize")
+    @page("Ask a user for authorization")
+    async def by_query() -> Response:
+        _only_get()
+        visit = await hosted.visits.begin()
+        outcome = await authorization.begin(query_of(current()), visit.browser, visit.visitor)
+        return onward(hosted, visit, outcome)
+
+    @routes.post("/oauth2/authorize")
+    @page("Ask a user for authorization, by a form of the client's page")
+    async def by_form() -> Response:
+        # The browser sends no cookies of ours with the form of another site, and a cookie set here would replace the one
+        # that other tabs rely on. With the redirect that follows it sends them.
+        visit = await hosted.visits.begin()
+        outcome = await authorization.keep(current().form)
+        visit.cookies.clear()
+        if isinstance(outcome, Page):
+            return hosted.go(visit, CONTINUE, request=outcome.handle)
+        return client_answer(hosted, visit, outcome)
+
+    @routes.get(CONTINUE)
+    @page("Go on with a sign-in")
+    async def go_on() -> Response:
+        _only_get()
+        return await resumed(authorization, hosted, await hosted.visits.begin())
+
+    return routes
+
+
+def _only_get() -> None:
+    """A HEAD would be given a code that nobody sees."""
+    if current().method == "HEAD":
+        raise MethodNotAllowed(["GET"])
+
+
+async def resumed(authorization: Authorization, hosted: Hosted, visit: Visit) -> Response:
+    """After a step: the next page, the client's answer, or the account of who signed in for no client."""
+    if visit.handle is None:
+        return hosted.go(visit, "/account")
+    return onward(hosted, visit, await authorization.resume(visit.handle, visit.browser, visit.visitor))
+
+
+def onward(hosted: Hosted, visit: Visit, outcome: Outcome) -> Response:
+    if isinstance(outcome, Page):
+        return hosted.go(visit, PATHS[outcome.step], request=outcome.handle)
+    return client_answer(hosted, visit, outcome)

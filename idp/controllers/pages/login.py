@@ -1,0 +1,128 @@
+"""`/login` and `/select-account`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quart import Blueprint, Response
+
+from idp.controllers.devices import device_headers
+from idp.controllers.exchange import current
+from idp.controllers.pages.authorize import CONTINUE, onward, resumed
+from idp.controllers.pages.hosted import Hosted, page
+from idp.controllers.pages.notices import Notice
+from idp.controllers.pages.visits import Visit
+from idp.domain.authorization import Step
+from idp.domain.errors import FieldError, InvalidCredentials, TooManyAttempts, Unavailable, ValidationFailed
+from idp.domain.limits import Category
+from idp.services.authorization import Authorization, Page, Pending
+from idp.services.hosted_login import HostedLogin
+from idp.services.rate_limiter import RateLimiter
+
+
+def login_routes(
+    hosted_login: HostedLogin, authorization: Authorization, limiter: RateLimiter, hosted: Hosted
+) -> Blueprint:
+    routes = Blueprint("login", __name__)
+
+    @routes.get("/login")
+    @page("Sign in")
+    async def form() -> Response:
+        visit = await hosted.visits.begin()
+        if (elsewhere := await _elsewhere(visit)) is not None:
+            return elsewhere
+        return await _form(visit, notice=Notice.named(visit.query.get("notice")))
+
+    @routes.post("/login")
+    @page("Sign in with a password")
+    async def sign_in() -> Response:
+        visit = await hosted.visits.begin()
+        hosted.visits.check_form(visit, own=False)
+        await limiter.take(Category.LOGIN, current().address)
+        email, password = visit.fields.get("email", ""), visit.fields.get("password", "")
+        if faults := _missing(email, password):
+            return await _form(visit, email=email, refusal=faults)
+        try:
+            done = await hosted_login.sign_in(
+                email,
+                password,
+                visit.visitor,
+                remember=visit.fields.get("remember") == "true",
+                device=visit.device_token,
+            )
+        except (InvalidCredentials, TooManyAttempts, Unavailable) as refusal:
+            return await _form(visit, email=email, refusal=refusal)
+        device = device_headers(done.device, secure=hosted.visits.secure)
+        hosted.visits.signed_in(visit, done, device["Set-Cookie"])
+        if visit.handle is None:
+            return hosted.go(visit, "/account")
+        await authorization.signed_in(visit.handle, visit.browser, done.session.id)
+        return hosted.go(visit, CONTINUE, request=visit.handle)
+
+    @routes.get("/select-account")
+    @page("Choose an account")
+    async def choice() -> Response:
+        visit = await hosted.visits.begin()
+        if visit.visitor is None or visit.handle is None:
+            return hosted.go(visit, "/login", request=visit.handle)
+        pending = await authorization.pending(visit.handle, visit.browser)
+        return hosted.show(
+            visit,
+            "select_account",
+            own=True,
+            handle=visit.handle,
+            action="/select-account",
+            client=pending.client,
+            user=visit.visitor.user,
+            leads_to=pending.request.target.redirect_uri,
+            ui_locales=pending.request.ui_locales,
+        )
+
+    @routes.post("/select-account")
+    @page("Go on as who is signed in, or as somebody else")
+    async def choose() -> Response:
+        visit = await hosted.visits.begin()
+        hosted.visits.check_form(visit, own=True)
+        if visit.visitor is None or visit.handle is None or visit.fields.get("choice") != "continue":
+            return hosted.go(visit, "/login", request=visit.handle, another="true")
+        await authorization.account_chosen(visit.handle, visit.browser, visit.visitor.session.id)
+        return await resumed(authorization, hosted, visit)
+
+    async def _elsewhere(visit: Visit) -> Response | None:
+        """Where this page is not what is missing: who is signed in sees it only to sign in once more, or as another user."""
+        if visit.handle is None:
+            return hosted.go(visit, "/account") if visit.visitor is not None else None
+        outcome = await authorization.resume(visit.handle, visit.browser, visit.visitor)
+        wanted = isinstance(outcome, Page) and outcome.step is Step.SIGN_IN
+        return None if wanted or visit.query.get("another") == "true" else onward(hosted, visit, outcome)
+
+    async def _form(visit: Visit, **values: Any) -> Response:
+        pending = await authorization.pending(visit.handle, visit.browser) if visit.handle else None
+        return hosted.show(
+            visit,
+            "login",
+            **{
+                "handle": visit.handle,
+                "client": pending.client if pending else None,
+                "email": _known_address(visit, pending),
+                "remember": visit.fields.get("remember") == "true",
+                "registration": True,
+                "leads_to": pending.request.target.redirect_uri if pending else None,
+                "ui_locales": pending.request.ui_locales if pending else None,
+            }
+            | values,
+        )
+
+    return routes
+
+
+def _known_address(visit: Visit, pending: Pending | None) -> str:
+    if pending is not None and pending.request.login_hint is not None:
+        return pending.request.login_hint
+    return visit.visitor.user.email if visit.visitor is not None and visit.query.get("another") != "true" else ""
+
+
+def _missing(email: str, password: str) -> ValidationFailed | None:
+    faults = [] if email else [FieldError("email", "Give the e-mail address of your account.")]
+    faults += [] if password else [FieldError("password", "Give your password.")]
+    return ValidationFailed(faults) if faults else None

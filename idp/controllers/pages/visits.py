@@ -1,0 +1,149 @@
+"""
+Who asks for a page: which browser, who is signed in there, and whether a form comes from a page of ours.
+
+Two cookies. `idp-browser` tells browsers apart before anybody signs in: authorization requests and forms are bound to it.
+`idp-session` stands for a sign-in and is another one after each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from quart import g
+
+from idp.controllers.cookies import Cookie
+from idp.controllers.devices import presented_device
+from idp.controllers.exchange import MOST_PARAMETERS, Exchange, current
+from idp.domain.browser_sessions import Visitor, digest_of, new_token
+from idp.domain.errors import Forbidden, Malformed
+from idp.services.form_tokens import FormTokens
+from idp.services.hosted_login import BrowserSignIn, HostedLogin
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+FORM_TOKEN = "csrf_token"  # noqa: S105 - the name of a field
+EXPIRED = "This form has expired, or was sent from another page. Go back, reload the page and try again."
+
+
+@dataclass(slots=True)
+class Visit:
+    """
+    *browser_token* is new when the request brought none. *cookies*: `Set-Cookie` headers of the answer. *fields* are those of
+    the form.
+    """
+
+    browser_token: str
+    visitor: Visitor | None
+    device_token: str | None
+    fields: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+    cookies: list[str] = field(default_factory=list)
+
+    @property
+    def browser(self) -> str:
+        return digest_of(self.browser_token)
+
+    @property
+    def handle(self) -> str | None:
+        """Of the authorization request that the page is part of."""
+        return self.fields.get("request") or self.query.get("request")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visits:
+    """*origin*: that of the issuer, as browsers write it."""
+
+    hosted_login: HostedLogin
+    form_tokens: FormTokens
+    origin: str
+
+    @property
+    def secure(self) -> bool:
+        return self.origin.startswith("https://")
+
+    @property
+    def browser_cookie(self) -> Cookie:
+        return Cookie("idp-browser", self.secure)
+
+    @property
+    def session_cookie(self) -> Cookie:
+        return Cookie("idp-session", self.secure)
+
+    async def begin(self) -> Visit:
+        """Of the request that is served now. Raises `Malformed` for parameters that cannot be read, or come twice."""
+        exchange = current()
+        if exchange.unreadable is not None:
+            raise exchange.unreadable
+        token = self.browser_cookie.read(exchange)
+        known = token is not None and TOKEN.fullmatch(token)
+        visit = Visit(
+            browser_token=token if token and known else new_token(),
+            visitor=await self.hosted_login.visitor(self.session_cookie.read(exchange)),
+            device_token=presented_device(exchange),
+            fields=_unique(exchange.form),
+            query=_unique(query_of(exchange)),
+        )
+        if not known:
+            visit.cookies.append(self.browser_cookie.written(visit.browser_token))
+        g.visit = visit
+        return visit
+
+    def form_token(self, visit: Visit, *, own: bool) -> str:
+        return self.form_tokens.make(visit.browser_token, _session(visit, own=own))
+
+    def check_form(self, visit: Visit, *, own: bool) -> None:
+        """
+        Raises `Forbidden` for a form that no page of ours has sent. *own*: only of the user who is signed in now; the form to
+        sign in is anybody's, also of who has signed in from another tab meanwhile.
+        """
+        self.check_origin(current())
+        presented = visit.fields.get(FORM_TOKEN, "")
+        if not self.form_tokens.genuine(presented, visit.browser_token, _session(visit, own=own)):
+            raise Forbidden(EXPIRED, reason="form token missing or wrong")
+
+    def check_origin(self, exchange: Exchange) -> None:
+        """
+        By what browsers say of where a form comes from (Fetch Metadata); where one says nothing of that, by Origin.
+
+        Our pages send no referrer, so a browser gives their forms the origin "null": only with `same-origin` beside it is
+        that one of ours.
+        """
+        site, origin = exchange.header(b"sec-fetch-site"), exchange.header(b"origin")
+        foreign = site != "same-origin" if site is not None else origin not in (None, self.origin)
+        if foreign or origin not in (None, "null", self.origin):
+            raise Forbidden(EXPIRED, reason="form of another site")
+
+    def signed_in(self, visit: Visit, done: BrowserSignIn, device_cookie: str) -> None:
+        """From the answer on the browser is signed in, and known as one of the user's."""
+        visit.cookies += [self.session_cookie.written(done.token, done.lasts), device_cookie]
+
+    def signed_out(self, visit: Visit) -> None:
+        visit.visitor = None
+        visit.cookies.append(self.session_cookie.removed())
+
+
+def query_of(exchange: Exchange) -> list[tuple[str, str]]:
+    """Raises `Malformed`."""
+    try:
+        text = exchange.query.decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+    except ValueError:
+        raise Malformed(f"Send at most {MOST_PARAMETERS} parameters, percent-encoded as UTF-8.") from None
+    if any("\0" in name or "\0" in value for name, value in pairs):
+        raise Malformed("A parameter holds a NUL character.")
+    return pairs
+
+
+def _unique(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Raises `Malformed` for a repeated name, but at the authorization endpoint, which has answers of its own."""
+    found = dict(pairs)
+    if len(found) != len(pairs) and not current().path.startswith("/oauth2/"):
+        raise Malformed("A parameter is repeated.")
+    return found
+
+
+def _session(visit: Visit, *, own: bool) -> UUID | None:
+    return visit.visitor.session.id if own and visit.visitor else None

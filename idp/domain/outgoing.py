@@ -1,0 +1,28 @@
+"""
+What this server asks of others: keys of clients, and that a session has ended.
+
+Who registers a client chooses the address, so a request must not reach what only this server can reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class OutgoingFailed(Exception):
+    """No answer that is of use. The text is for the log: it may tell of what is inside a network."""
+
+
+class Outgoing(Protocol):
+    """
+    Each call ends within seconds, whatever the other side does; no redirect is followed.
+
+    Raises `OutgoingFailed` when the address is not to be asked, or did not answer.
+    """
+
+    async def get(self, url: str, *, accept: str) -> bytes:
+        """The body of a 200, of 64 KiB at most. *accept*: the media type that is wanted. Another status is a failure."""
+
+    async def post(self, url: str, form: Mapping[str, str]) -> int:
+        """The status that a form is answered with; the body is not read."""

@@ -1,0 +1,51 @@
+"""Authorization codes in Redis: `ac:{digest}`, a hash that expires by itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from idp.database import scripts
+from idp.database.redis import RedisStore
+from idp.domain.authorization_codes import LIFETIME, REMEMBERED, AuthorizedGrant, Redeemed
+
+ADD = scripts.load("code_add")
+FIND = scripts.load("code_find")
+REDEEM = scripts.load("code_redeem")
+IDS = ("user_id", "browser_session_id")
+
+
+class RedisAuthorizationCodes:
+    def __init__(self, redis: RedisStore, *, lifetime: timedelta = LIFETIME) -> None:
+        self._redis = redis
+        self._lifetime = lifetime
+
+    async def add(self, digest: str, grant: AuthorizedGrant) -> None:
+        await self._redis.run(ADD, _keys(digest), orjson.dumps(asdict(grant), default=str), _ms(self._lifetime))
+
+    async def find(self, digest: str) -> AuthorizedGrant | Redeemed | None:
+        stored, session_id = await self._redis.run(FIND, _keys(digest))
+        if session_id is not None:
+            return Redeemed(UUID(bytes(session_id).decode()))
+        return _grant(orjson.loads(stored)) if stored is not None else None
+
+    async def redeem(self, digest: str, session_id: UUID) -> bool:
+        return bool(await self._redis.run(REDEEM, _keys(digest), str(session_id), _ms(REMEMBERED)))
+
+
+def _grant(stored: dict[str, Any]) -> AuthorizedGrant:
+    ids = {name: UUID(stored[name]) for name in IDS}
+    rest = {"amr": tuple(stored["amr"]), "auth_time": datetime.fromisoformat(stored["auth_time"])}
+    return AuthorizedGrant(**stored | ids | rest)
+
+
+def _keys(digest: str) -> tuple[bytes]:
+    return (b"ac:" + digest.encode(),)
+
+
+def _ms(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)

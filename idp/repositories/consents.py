@@ -1,0 +1,71 @@
+"""Consents in Postgres; withdrawing one ends the client's sessions of that user in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from uuid import UUID
+
+import asyncpg
+
+from idp.database.postgres import Postgres
+from idp.domain.consents import Consent
+from idp.domain.events import ConsentGranted, ConsentWithdrawn
+from idp.domain.sessions import RevokedReason, Session
+from idp.repositories.events import AuditTrail, uuid7
+from idp.repositories.sessions import SESSION, revocation_of, session_of
+
+COLUMNS = ", ".join(field.name for field in fields(Consent))
+FIND = f"SELECT {COLUMNS} FROM consents WHERE user_id = $1 AND client_id = $2"  # noqa: S608 - a dataclass' fields
+LIST = f"SELECT {COLUMNS} FROM consents WHERE user_id = $1 ORDER BY updated_at DESC, client_id"  # noqa: S608
+# Two at once, as from two tabs, add up whichever comes first.
+GRANT = """
+INSERT INTO consents (id, user_id, client_id, scope, created_at, updated_at) VALUES ($1, $2, $3, $4, now(), now())
+ON CONFLICT (user_id, client_id) DO UPDATE SET updated_at = now(), scope = (
+    SELECT string_agg(DISTINCT s, ' ' ORDER BY s) FROM unnest(string_to_array(consents.scope || ' ' || excluded.scope, ' ')) s
+)
+"""
+DELETE = "DELETE FROM consents WHERE user_id = $1 AND client_id = $2 RETURNING scope"
+END_SESSIONS = f"""
+UPDATE sessions SET revoked_at = now(), revoked_reason = $3
+WHERE user_id = $1 AND client_id = $2 AND revoked_at IS NULL AND expires_at > now() RETURNING {SESSION}
+"""  # noqa: S608
+
+
+class PostgresConsents:
+    def __init__(self, postgres: Postgres, trail: AuditTrail) -> None:
+        self._postgres = postgres
+        self._trail = trail
+
+    async def find(self, user_id: UUID, client_id: str) -> Consent | None:
+        async with self._postgres.connection() as connection:
+            row = await connection.fetchrow(FIND, user_id, client_id)
+        return _consent(row) if row else None
+
+    async def grant(self, user_id: UUID, client_id: str, scopes: Sequence[str]) -> None:
+        event = ConsentGranted(user_id=user_id, client_id=client_id, scope=" ".join(scopes))
+        async with self._postgres.transaction() as connection:
+            await connection.execute(GRANT, uuid7(), user_id, client_id, " ".join(sorted(scopes)))
+            await self._trail.write(connection, event)
+        self._trail.announce(event)
+
+    async def withdraw(self, user_id: UUID, client_id: str) -> Sequence[Session] | None:
+        async with self._postgres.transaction() as connection:
+            if await connection.fetchval(DELETE, user_id, client_id) is None:
+                return None
+            ended = await connection.fetch(END_SESSIONS, user_id, client_id, RevokedReason.CONSENT_WITHDRAWN)
+            events = [
+                ConsentWithdrawn(user_id=user_id, client_id=client_id),
+                *(revocation_of(row, RevokedReason.CONSENT_WITHDRAWN) for row in ended),
+            ]
+            await self._trail.write(connection, *events)
+        self._trail.announce(*events)
+        return list(map(session_of, ended))
+
+    async def list_of(self, user_id: UUID) -> list[Consent]:
+        async with self._postgres.connection() as connection:
+            return [_consent(row) for row in await connection.fetch(LIST, user_id)]
+
+
+def _consent(row: asyncpg.Record) -> Consent:
+    return Consent(**dict(row))

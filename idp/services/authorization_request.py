@@ -1,0 +1,219 @@
+"""
+Reading an authorization request: what is checked before a user sees anything.
+
+RFC 6749, section 4.1.1; OpenID Connect Core, section 3.1.2.1; RFC 7636; RFC 8707; RFC 9700. First who asks and where the
+answer goes; everything that is wrong after that is told there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from idp.domain.authorization import PASSWORD_ACR, PROMPTS, AuthorizationRequest, ResponseMode, Target
+from idp.domain.authorization_errors import ClientError, LocalError
+from idp.domain.claims_request import MalformedClaims, claims_request, demanded_acr, demanded_subject
+from idp.domain.clients import Client, Clients, is_resource
+from idp.domain.redirect_uris import redirect_uri_matches
+from idp.domain.scopes import granted_scope
+from idp.services.id_tokens import IdTokens
+
+GRANT_TYPE = "authorization_code"
+CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # the SHA-256 of a verifier (RFC 7636, section 4.2)
+LONGEST = 4096
+LONGEST_HINT = 320
+# Where a client would have its request somewhere else; a server that does not take these says so (OpenID Connect Core,
+# sections 6 and 7.2.1), and fetches nothing.
+UNSUPPORTED = {
+    "request": "request_not_supported",
+    "request_uri": "request_uri_not_supported",
+    "registration": "registration_not_supported",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestReader:
+    clients: Clients
+    id_tokens: IdTokens
+    now: Callable[[], datetime]
+
+    async def read(self, fields: Sequence[tuple[str, str]]) -> AuthorizationRequest:
+        """*fields* of the query or the form. Raises `LocalError`, `ClientError`, `StoreUnavailable`."""
+        given = _Given(fields)
+        client = await self._client(given)
+        target, redirect_uri_given = _target(given, client)
+        return self._request(given, client, target, redirect_uri_given)
+
+    async def _client(self, given: _Given) -> Client:
+        client_id = given.proven("client_id")
+        if client_id is None:
+            raise LocalError("The parameter client_id is missing.")
+        client = await self.clients.find(client_id)
+        if client is None or not client.enabled:
+            raise LocalError("There is no such application here: its client_id is unknown.")
+        return client
+
+    def _request(self, given: _Given, client: Client, target: Target, redirect_uri_given: bool) -> AuthorizationRequest:
+        def refuse(code: str, description: str) -> ClientError:
+            return ClientError(target, code, description)
+
+        _check_shape(given, refuse)
+        if GRANT_TYPE not in client.grant_types:
+            raise refuse("unauthorized_client", "The client is not registered for the grant authorization_code.")
+        scope = granted_scope(given.get("scope"), client.scope)
+        if scope is None:
+            raise refuse("invalid_scope", "The client may not ask for that scope.")
+        if "openid" in scope.split() and not redirect_uri_given:
+            raise refuse("invalid_request", "The parameter redirect_uri is missing.")
+        requested = _claims(given, refuse)
+        return AuthorizationRequest(
+            target=target,
+            redirect_uri_given=redirect_uri_given,
+            scope=scope,
+            created_at=self.now(),
+            nonce=given.get("nonce"),
+            code_challenge=_challenge(given, client, refuse),
+            prompt=_prompt(given, refuse),
+            max_age=_max_age(given, refuse),
+            subject=self._subject(given, client, requested, refuse),
+            login_hint=_hint(given),
+            ui_locales=given.get("ui_locales"),
+            requested_claims=requested,
+            audience=_audience(given, client, refuse),
+        )
+
+    def _subject(
+        self, given: _Given, client: Client, requested: Mapping[str, Any] | None, refuse: Refuse
+    ) -> str | None:
+        presented = given.get("id_token_hint")
+        hint = self.id_tokens.hint(presented) if presented is not None else None
+        if presented is not None and (hint is None or hint.client_id != client.client_id):
+            raise refuse("invalid_request", "The id_token_hint is no ID token that this server made for this client.")
+        demanded = demanded_subject(requested)
+        if hint is not None and demanded not in (None, hint.subject):
+            raise refuse("invalid_request", "The id_token_hint and the claims parameter name different users.")
+        return hint.subject if hint is not None else demanded
+
+
+Refuse = Callable[[str, str], ClientError]
+
+
+class _Given:
+    """The parameters. One without a value counts as left out (RFC 6749, section 3.1)."""
+
+    def __init__(self, fields: Sequence[tuple[str, str]]) -> None:
+        self.values: dict[str, list[str]] = {}
+        for name, value in fields:
+            if value:
+                self.values.setdefault(name, []).append(value)
+
+    def get(self, name: str) -> str | None:
+        return next(iter(self.values.get(name, ())), None)
+
+    def proven(self, name: str) -> str | None:
+        """Of what decides where errors go: repeated, nothing is proven."""
+        values = self.values.get(name, [])
+        if len(values) > 1:
+            raise LocalError(f"The parameter {name} is repeated.")
+        return values[0] if values else None
+
+
+def _target(given: _Given, client: Client) -> tuple[Target, bool]:
+    presented = given.proven("redirect_uri")
+    if presented is None and len(client.redirect_uris) != 1:
+        raise LocalError("The parameter redirect_uri is missing.")
+    if presented is not None and not redirect_uri_matches(client, presented):
+        raise LocalError("The redirect_uri is not one that is registered for this application.")
+    target = Target(
+        client_id=client.client_id, client_name=client.name, redirect_uri=presented or client.redirect_uris[0]
+    )
+    states, modes = given.values.get("state", []), given.values.get("response_mode", [])
+    if len(states) == 1 and len(states[0]) <= LONGEST:
+        target = replace(target, state=states[0])
+    if len(modes) == 1 and modes[0] in list(ResponseMode):
+        target = replace(target, mode=ResponseMode(modes[0]))
+    return target, presented is not None
+
+
+def _check_shape(given: _Given, refuse: Refuse) -> None:
+    if repeated := [name for name, values in given.values.items() if len(values) > 1]:
+        raise refuse("invalid_request", _text("The request repeats a parameter", repeated))
+    if long := [name for name, (value, *_) in given.values.items() if len(value) > LONGEST and name not in UNSUPPORTED]:
+        raise refuse("invalid_request", _text(f"The request has a parameter of more than {LONGEST} characters", long))
+    for name, code in UNSUPPORTED.items():
+        if name in given.values:
+            raise refuse(code, f"This server does not take the parameter {name}.")
+    if (mode := given.get("response_mode")) is not None and mode not in list(ResponseMode):
+        raise refuse("invalid_request", f"The response_mode is one of {', '.join(ResponseMode)}.")
+    response_type = given.get("response_type")
+    if response_type is None:
+        raise refuse("invalid_request", "The parameter response_type is missing.")
+    if response_type != "code":
+        raise refuse("unsupported_response_type", "The response_type is code.")
+
+
+def _text(what: str, names: Sequence[str]) -> str:
+    """Names of our own only: a description holds few characters (RFC 6749, section 4.1.2.1)."""
+    plain = [name for name in names if re.fullmatch(r"[a-z_]{1,40}", name)]
+    return f"{what}: {', '.join(plain)}." if plain else f"{what}."
+
+
+def _challenge(given: _Given, client: Client, refuse: Refuse) -> str | None:
+    challenge, method = given.get("code_challenge"), given.get("code_challenge_method")
+    if challenge is None:
+        if client.public or client.require_pkce or method is not None:
+            raise refuse("invalid_request", "The parameter code_challenge is missing (RFC 7636).")
+        return None
+    if method != "S256":  # left out it would mean plain
+        raise refuse("invalid_request", "The code_challenge_method is S256.")
+    if not CHALLENGE.fullmatch(challenge):
+        raise refuse("invalid_request", "The code_challenge is 43 characters in base64url, without padding.")
+    return challenge
+
+
+def _prompt(given: _Given, refuse: Refuse) -> tuple[str, ...]:
+    prompts = tuple(dict.fromkeys((given.get("prompt") or "").split(" "))) if given.get("prompt") else ()
+    if not set(prompts) <= set(PROMPTS):
+        raise refuse("invalid_request", f"The prompt is made of {', '.join(PROMPTS)}.")
+    if "none" in prompts and len(prompts) > 1:
+        raise refuse("invalid_request", "The prompt none excludes every other.")
+    return prompts
+
+
+def _max_age(given: _Given, refuse: Refuse) -> int | None:
+    text = given.get("max_age")
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise refuse("invalid_request", "The max_age is a number of seconds.")
+    return int(text)
+
+
+def _claims(given: _Given, refuse: Refuse) -> Mapping[str, Any] | None:
+    text = given.get("claims")
+    if text is None:
+        return None
+    try:
+        requested = claims_request(text)
+    except MalformedClaims as fault:
+        raise refuse("invalid_request", str(fault)) from None
+    if (levels := demanded_acr(requested)) is not None and PASSWORD_ACR not in levels:
+        raise refuse("unmet_authentication_requirements", "This server cannot sign users in at that level (acr).")
+    return requested
+
+
+def _hint(given: _Given) -> str | None:
+    hint = given.get("login_hint")
+    return hint if hint is not None and len(hint) <= LONGEST_HINT and hint.isprintable() else None
+
+
+def _audience(given: _Given, client: Client, refuse: Refuse) -> str | None:
+    resource = given.get("resource")
+    if resource is None:
+        return None
+    if not is_resource(resource) or (client.resources and resource not in client.resources):
+        raise refuse("invalid_target", "The client may not ask for that resource.")
+    return resource

@@ -1,0 +1,123 @@
+"""
+ID tokens (OpenID Connect Core, section 2): who signed in, when and how, for one client.
+
+Claims `iss sub aud azp exp iat auth_time acr amr sid at_hash`, `nonce` when the request had one, and those that the client
+asked for by name. What a scope stands for is at the userinfo endpoint (section 5.4), not here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import import_key
+
+from idp.domain.authorization import PASSWORD_ACR
+from idp.domain.claims import claims_for
+from idp.domain.clients import Client
+from idp.domain.sessions import Session
+from idp.domain.signing_keys import SigningKeys
+from idp.domain.users import User
+
+TYPE = "JWT"
+# Of the hash whose first half is `at_hash`: that of the signature (OpenID Connect Core, section 3.1.3.6).
+HASHES: Mapping[str, Callable[[bytes], Any]] = {
+    "RS256": hashlib.sha256,
+    "PS256": hashlib.sha256,
+    "ES256": hashlib.sha256,
+    "EdDSA": hashlib.sha512,
+}
+LONGEST_HINT = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What an authentic ID token says of the sign-in that it was made for; it may have expired since."""
+
+    subject: str
+    client_id: str
+    session_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdTokens:
+    keys: SigningKeys = field(repr=False)
+    issuer: str
+    lifetime: timedelta
+    now: Callable[[], datetime]
+
+    def issue(
+        self,
+        session: Session,
+        client: Client,
+        *,
+        access_token: str,
+        nonce: str | None = None,
+        user: User | None = None,
+    ) -> str:
+        """The compact JWS, signed as the client is registered. *user*: for the claims that it asked for by name."""
+        algorithm, issued_at = client.id_token_signed_response_alg, int(self.now().timestamp())
+        claims: dict[str, Any] = {
+            "iss": self.issuer,
+            "sub": str(session.user_id),
+            "aud": client.client_id,
+            "azp": client.client_id,
+            "exp": issued_at + int(self.lifetime.total_seconds()),
+            "iat": issued_at,
+            "auth_time": int(session.auth_time.timestamp()),
+            "acr": PASSWORD_ACR,
+            "amr": list(session.amr),
+            "sid": str(session.id),
+            "at_hash": half_hash(access_token, algorithm),
+        }
+        if nonce is not None:
+            claims["nonce"] = nonce
+        if user is not None:
+            claims |= claims_for(user, (), named_claims(session))
+        return self.keys.sign(orjson.dumps(claims), typ=TYPE, algorithm=algorithm)
+
+    def hint(self, presented: str) -> Hint | None:
+        """
+        What `id_token_hint` says; None unless this server signed it, with a key that is still published.
+
+        An expired one counts (OpenID Connect Core, section 3.1.2.1; RP-Initiated Logout 1.0, section 2).
+        """
+        try:
+            claims = self._verified(presented)
+        except (JoseError, ValueError, UnicodeError, TypeError, KeyError, RecursionError, StopIteration):
+            return None
+        subject, audience, session_id = claims.get("sub"), claims.get("aud"), claims.get("sid")
+        if claims.get("iss") != self.issuer or not isinstance(subject, str) or not isinstance(audience, str):
+            return None
+        return Hint(subject, audience, session_id if isinstance(session_id, str) else None)
+
+    def _verified(self, presented: str) -> dict[str, Any]:
+        if len(presented) > LONGEST_HINT:
+            raise ValueError("too long")
+        header = jws.extract_compact(presented.encode("ascii")).headers()
+        if header.keys() != {"alg", "typ", "kid"} or header["typ"] != TYPE:
+            raise ValueError("not an ID token")
+        key = next(key for key in self.keys.published() if key["kid"] == header["kid"])
+        verified = jws.deserialize_compact(presented, import_key(dict(key)), algorithms=[key["alg"]])
+        claims = orjson.loads(verified.payload or b"")
+        if not isinstance(claims, dict):
+            raise TypeError("no claims")
+        return claims
+
+
+def named_claims(session: Session) -> Mapping[str, Any]:
+    """Those that the client wants in its ID tokens, by name (OpenID Connect Core, section 5.5)."""
+    return (session.requested_claims or {}).get("id_token") or {}
+
+
+def half_hash(text: str, algorithm: str) -> str:
+    """The left half of the digest in base64url."""
+    digest: bytes = HASHES[algorithm](text.encode("ascii")).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode("ascii")
