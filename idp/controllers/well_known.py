@@ -28,7 +28,11 @@ JWKS = "/.well-known/jwks.json"
 PATHS = (OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS)
 
 # Metadata name → path, of every endpoint that works now.
-ENDPOINTS = {"authorization_endpoint": "/oauth2/authorize", "token_endpoint": "/oauth2/token"}
+ENDPOINTS = {
+    "authorization_endpoint": "/oauth2/authorize",
+    "token_endpoint": "/oauth2/token",
+    "end_session_endpoint": "/oauth2/logout",
+}
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -79,6 +83,8 @@ def discovery(
         "token_endpoint_auth_methods_supported": list(auth_methods),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "request_parameter_supported": False,
         # The only one of its kind whose default is true (Discovery 1.0, section 3).
         "request_uri_parameter_supported": False,

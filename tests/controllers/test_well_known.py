@@ -58,6 +58,7 @@ async def test_discovery_tells_exactly_what_works(client):
         "issuer": ISSUER,
         "authorization_endpoint": f"{ISSUER}/oauth2/authorize",
         "token_endpoint": f"{ISSUER}/oauth2/token",
+        "end_session_endpoint": f"{ISSUER}/oauth2/logout",
         "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
         "scopes_supported": ["openid", "offline_access"],
         "response_types_supported": ["code"],
@@ -72,6 +73,8 @@ async def test_discovery_tells_exactly_what_works(client):
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
     }
