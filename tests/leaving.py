@@ -20,6 +20,7 @@ class SignedIn:
     party: Party
     browser: Browser
     email: str
+    code: str
     tokens: dict[str, Any]
 
     @property
@@ -55,10 +56,17 @@ async def signed_in(
     party = await Party.registered(world, **{"post_logout_redirect_uris": (OUT,)} | properties)
     email = email or await world.registered()
     if browser is not None:
-        yield SignedIn(world, party, browser, email, await party.tokens(browser, email))
+        yield await _through(world, party, browser, email)
         return
     async with Browser(world) as new:
-        yield SignedIn(world, party, new, email, await party.tokens(new, email))
+        yield await _through(world, party, new, email)
+
+
+async def _through(world: World, party: Party, browser: Browser, email: str) -> SignedIn:
+    code = (await browser.authorized(party, email))["code"]
+    done = await party.redeem(code)
+    assert done.status_code == 200, done.text
+    return SignedIn(world, party, browser, email, code, done.json())
 
 
 def asks(page: httpx.Response) -> bool:
