@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from idp.bootstrap.accounts import AccountServices, account_services, mail_jobs
 from idp.bootstrap.administration import AdministrationServices, administration_services, key_provision
 from idp.bootstrap.background import at_work, purge
-from idp.bootstrap.hosted import HostedServices, hosted_services
+from idp.bootstrap.hosted import HostedServices, hosted_services, logout_job
 from idp.bootstrap.observing import Observing, observing
 from idp.bootstrap.outside import Outside, now, opened
 from idp.bootstrap.token_state import TokenStateServices, token_state_services
@@ -94,7 +94,8 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
     """
     Everything open, and its background work under way, until the end of the block.
 
-    *delivers*: this is a server, from which mails go out, and which makes the keys that clients ask for.
+    *delivers*: this is a server, from which mails go out and clients are told of logouts, and which makes the keys that
+    clients ask for.
     """
     async with opened(settings, stores) as outside:
         checkpoints = Checkpoints(outside.sessions)
@@ -102,7 +103,8 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
         services = _services(settings, outside, checkpoints, observed)
         jobs = [outside.keys.watch, checkpoints.run, purge(outside), *observed.jobs]
         if delivers:
-            jobs += [*mail_jobs(settings, outside), key_provision(services.clients, services.administration.keys)]
+            jobs += [*mail_jobs(settings, outside), logout_job(settings, outside)]
+            jobs.append(key_provision(services.clients, services.administration.keys))
         async with at_work(jobs):
             yield services
 
