@@ -31,6 +31,7 @@ from idp.controllers.auth.profile import profile_routes
 from idp.controllers.auth.registration import registration_routes
 from idp.controllers.auth.session import session_routes
 from idp.controllers.auth.sessions import own_session_routes
+from idp.controllers.demo import demo_routes
 from idp.controllers.exchange import SCOPE_KEY, Receive, Scope, Send, current
 from idp.controllers.front import front_routes
 from idp.controllers.health import health_routes
@@ -65,7 +66,7 @@ from idp.edge.cors import Cors
 from idp.edge.edge import Edge
 from idp.gateways import log_lines
 from idp.gateways.embedded import StoreUrls
-from idp.gateways.templates import templates_folder
+from idp.gateways.templates import demo_folder, templates_folder
 from idp.services.client_authentication import METHODS
 from idp.settings import Settings, load
 
@@ -154,6 +155,7 @@ def quart_app(services: Services, settings: Settings, pages: Pages | None = None
         email_routes(services.accounts.email_verification, services.accounts.email_change, guard, limited),
         own_session_routes(services.accounts.own_sessions, guard, limited),
         *_page_routes(services, hosted),
+        *([demo_routes(demo_folder(), settings.issuer)] if settings.env == "development" else []),
     ):
         app.register_blueprint(routes)
     documented, publication = openapi_routes()
