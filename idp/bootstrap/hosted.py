@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from idp.bootstrap.outside import Outside, now
+from idp.domain.audit import AuditTrail
 from idp.gateways import secret_keys
 from idp.services.authorization import Authorization
 from idp.services.authorization_codes import CodeService
@@ -13,7 +14,9 @@ from idp.services.form_tokens import FormTokens
 from idp.services.hosted_login import HostedLogin
 from idp.services.id_tokens import IdTokens
 from idp.services.login import Login
+from idp.services.own_applications import OwnApplications
 from idp.services.sessions import SessionService
+from idp.services.sign_in_history import SignInHistory
 from idp.settings import Settings
 
 
@@ -24,9 +27,13 @@ class HostedServices:
     codes: CodeService
     id_tokens: IdTokens
     form_tokens: FormTokens
+    applications: OwnApplications
+    history: SignInHistory
 
 
-def hosted_services(settings: Settings, outside: Outside, login: Login, sessions: SessionService) -> HostedServices:
+def hosted_services(
+    settings: Settings, outside: Outside, login: Login, sessions: SessionService, audit: AuditTrail
+) -> HostedServices:
     codes = CodeService(codes=outside.codes, records=outside.sessions, sessions=sessions, events=outside.trail)
     id_tokens = IdTokens(keys=outside.keys, issuer=settings.issuer, lifetime=settings.access_token_ttl, now=now)
     return HostedServices(
@@ -52,4 +59,6 @@ def hosted_services(settings: Settings, outside: Outside, login: Login, sessions
         codes=codes,
         id_tokens=id_tokens,
         form_tokens=FormTokens(outside.derived(secret_keys.FORMS)),
+        applications=OwnApplications(consents=outside.consents, clients=outside.clients, sessions=sessions),
+        history=SignInHistory(trail=audit),
     )

@@ -14,7 +14,7 @@ from idp.bootstrap.observing import Observing, observing
 from idp.bootstrap.outside import Outside, now, opened
 from idp.bootstrap.token_state import TokenStateServices, token_state_services
 from idp.domain.audit import AuditTrail
-from idp.domain.clients import Clients
+from idp.domain.clients import Clients, digest_of_secret
 from idp.domain.events import Events
 from idp.domain.refresh_tokens import RefreshTokenFormat
 from idp.domain.sessions import Sessions
@@ -35,6 +35,7 @@ from idp.services.client_registration import ClientRegistration
 from idp.services.counted_events import CountedEvents
 from idp.services.cursors import Cursors
 from idp.services.devices import Devices
+from idp.services.dynamic_registration import DynamicRegistration
 from idp.services.grants.authorization_code import AuthorizationCodeGrant
 from idp.services.grants.client_credentials import ClientCredentialsGrant
 from idp.services.grants.password import PasswordGrant
@@ -73,6 +74,7 @@ class Services:
     accounts: AccountServices
     user_administration: UserAdministration
     client_registration: ClientRegistration
+    dynamic_registration: DynamicRegistration | None
     administration: AdministrationServices
     rest_sessions: RestSessions
     profile: Profile
@@ -98,7 +100,7 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
         services = _services(settings, outside, checkpoints, observed)
         jobs = [outside.keys.watch, checkpoints.run, purge(outside), *observed.jobs]
         if delivers:
-            jobs += [*mail_jobs(settings, outside), key_provision(outside, services.administration.keys)]
+            jobs += [*mail_jobs(settings, outside), key_provision(services.clients, services.administration.keys)]
         async with at_work(jobs):
             yield services
 
@@ -118,7 +120,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
     login = _login(settings, outside)
     rate_limiter = RateLimiter(outside.limits)
     administration = administration_services(settings, outside, sessions)
-    hosted = hosted_services(settings, outside, login, sessions)
+    hosted = hosted_services(settings, outside, login, sessions, observed.audit)
     authorization_server = AuthorizationServer(
         GRANTS,
         clients=clients,
@@ -156,6 +158,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         accounts=account_services(outside, login, sessions),
         user_administration=administration.users,
         client_registration=administration.clients,
+        dynamic_registration=_dynamic_registration(settings, clients, administration.clients),
         administration=administration,
         rest_sessions=RestSessions(
             login=login, sessions=sessions, access_tokens=access_tokens, on_issued=outside.metrics.issued
@@ -169,6 +172,15 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         forged_tokens=observed.forged_tokens,
         metrics=outside.metrics,
     )
+
+
+def _dynamic_registration(
+    settings: Settings, clients: Clients, registration: ClientRegistration
+) -> DynamicRegistration | None:
+    if settings.registration_token is None:
+        return None
+    digest = digest_of_secret(settings.registration_token)
+    return DynamicRegistration(registration=registration, clients=clients, initial_digest=digest)
 
 
 def _assertions(settings: Settings, outside: Outside) -> ClientAssertions:

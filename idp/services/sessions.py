@@ -176,6 +176,11 @@ class SessionService:
         await self.entomb(ended, reason)
         return len(ended)
 
+    async def end_each(self, user_id: UUID, reason: RevokedReason) -> None:
+        """Every live session of clients, each by itself: who is signed in on the hosted page stays so."""
+        for session in await self.sessions.list_of(user_id):
+            await self.revoke(session, reason)
+
     async def entomb(self, ended: Sequence[Session], reason: RevokedReason) -> None:
         """The families of sessions whose records have ended already."""
         for session in ended:
