@@ -11,9 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from quart import Blueprint, Quart, Response, request
-from werkzeug.exceptions import HTTPException
-from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
+from quart import Blueprint, Quart
 
 from idp.bootstrap import Services, running
 from idp.controllers.access import Guard, undeclared
@@ -23,7 +21,6 @@ from idp.controllers.admin.keys import key_routes
 from idp.controllers.admin.sessions import session_routes as admin_session_routes
 from idp.controllers.admin.statistics import statistics_routes
 from idp.controllers.admin.users import user_routes
-from idp.controllers.answers import InternalError, refusal_answer
 from idp.controllers.auth.account import account_routes
 from idp.controllers.auth.emails import email_routes
 from idp.controllers.auth.passwords import password_routes
@@ -31,15 +28,22 @@ from idp.controllers.auth.profile import profile_routes
 from idp.controllers.auth.registration import registration_routes
 from idp.controllers.auth.session import session_routes
 from idp.controllers.auth.sessions import own_session_routes
-from idp.controllers.exchange import SCOPE_KEY, Receive, Scope, Send, current
+from idp.controllers.client_registration import PATH as REGISTRATION_PATH
+from idp.controllers.client_registration import client_registration_routes
+from idp.controllers.exchange import SCOPE_KEY, Receive, Scope, Send
 from idp.controllers.front import front_routes
 from idp.controllers.health import health_routes
 from idp.controllers.limited import Limited
 from idp.controllers.metrics import PATH as METRICS_PATH
 from idp.controllers.metrics import MetricsEndpoint
+from idp.controllers.openapi import token_state
 from idp.controllers.openapi.document import document
 from idp.controllers.openapi.protocol import path_items
+from idp.controllers.openapi.registration import registration_items
 from idp.controllers.openapi.routes import openapi_routes, routes_of
+from idp.controllers.pages.account import AccountPages, account_page_routes
+from idp.controllers.pages.account_profile import application_routes, profile_page_routes
+from idp.controllers.pages.account_security import credential_routes, history_routes, session_page_routes
 from idp.controllers.pages.assets import asset_routes
 from idp.controllers.pages.authorize import authorize_routes
 from idp.controllers.pages.brand import Brand
@@ -51,10 +55,22 @@ from idp.controllers.pages.logout import logout_routes
 from idp.controllers.pages.register import register_routes, verification_routes
 from idp.controllers.pages.rendering import Pages
 from idp.controllers.pages.visits import Visits
+from idp.controllers.refusals import refuse
 from idp.controllers.token import PATH as TOKEN_PATH
 from idp.controllers.token import TokenEndpoint
-from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, PATHS, WellKnown, discovery
-from idp.domain.errors import MethodNotAllowed, NotFound, Refusal, Unavailable
+from idp.controllers.token_state import INTROSPECT_PATH, REVOKE_PATH, IntrospectionEndpoint, RevocationEndpoint
+from idp.controllers.userinfo import PATH as USERINFO_PATH
+from idp.controllers.userinfo import UserInfoEndpoint
+from idp.controllers.well_known import (
+    AUTHORIZATION_SERVER,
+    ENDPOINTS,
+    JWKS,
+    OPENID_CONFIGURATION,
+    PATHS,
+    WellKnown,
+    discovery,
+)
+from idp.domain.client_keys import ALGORITHMS
 from idp.domain.scopes import SUPPORTED
 from idp.edge.addresses import Addresses
 from idp.edge.cors import Cors
@@ -107,8 +123,10 @@ def beside_quart(services: Services, settings: Settings, pages: Pages) -> dict[s
         settings.issuer,
         grant_types=services.authorization_server.grant_types,
         auth_methods=METHODS,
+        auth_algorithms=ALGORITHMS,
         scopes=SUPPORTED,
         locales=pages.locales,
+        endpoints=ENDPOINTS | ({"registration_endpoint": REGISTRATION_PATH} if services.dynamic_registration else {}),
     )
     well_known = WellKnown(
         keys=services.keys,
@@ -117,7 +135,13 @@ def beside_quart(services: Services, settings: Settings, pages: Pages) -> dict[s
     )
     token = TokenEndpoint(services.authorization_server, services.clients)
     metrics = MetricsEndpoint(services.metrics.text, settings.metrics_token)
-    exact: dict[str, Asgi] = {TOKEN_PATH: token, METRICS_PATH: metrics}
+    exact: dict[str, Asgi] = {
+        TOKEN_PATH: token,
+        REVOKE_PATH: RevocationEndpoint(services.token_state.revocation, services.clients),
+        INTROSPECT_PATH: IntrospectionEndpoint(services.token_state.introspection, services.clients),
+        USERINFO_PATH: UserInfoEndpoint(services.token_state.userinfo, services.rate_limiter),
+        METRICS_PATH: metrics,
+    }
     return exact | dict.fromkeys((OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS), well_known)
 
 
@@ -138,6 +162,7 @@ def quart_app(services: Services, settings: Settings, pages: Pages | None = None
         profile_routes(services.profile, guard, limited),
         audit_routes(services.audit, services.cursors, guard),
         *_admin_routes(services, guard),
+        *_registration_routes(services, settings),
         account_routes(services.accounts.account_deletion, guard, limited),
         password_routes(services.accounts.password_change, services.accounts.password_reset, guard, limited),
         email_routes(services.accounts.email_verification, services.accounts.email_change, guard, limited),
@@ -147,10 +172,7 @@ def quart_app(services: Services, settings: Settings, pages: Pages | None = None
         app.register_blueprint(routes)
     documented, publication = openapi_routes()
     app.register_blueprint(documented)
-    app.before_request(_name_route)
-    app.register_error_handler(Refusal, _refused)
-    app.register_error_handler(HTTPException, _unrouted)
-    app.register_error_handler(Exception, _failed)
+    refuse(app, hosted)
     if open_routes := undeclared(app.view_functions.items()):
         raise RuntimeError(f"routes without an access policy or an operation: {', '.join(open_routes)}")
     publication.publish(_description(app, services, settings), pages)
@@ -183,7 +205,21 @@ def _page_routes(services: Services, hosted: Hosted) -> list[Blueprint]:
         logout_routes(services.hosted.logout, hosted),
         register_routes(services.registration, authorization, services.rate_limiter, hosted),
         verification_routes(services.accounts.email_verification, services.rate_limiter, hosted),
+        *_account_routes(services, hosted),
         forgotten_routes(services.accounts.password_reset, services.rate_limiter, hosted),
+    ]
+
+
+def _account_routes(services: Services, hosted: Hosted) -> list[Blueprint]:
+    pages, accounts, login = AccountPages(hosted, services.rate_limiter), services.accounts, services.hosted.login
+    applications = services.hosted.applications
+    return [
+        account_page_routes(pages, accounts.own_sessions, applications, accounts.account_deletion, login),
+        profile_page_routes(pages, services.profile),
+        application_routes(pages, applications),
+        credential_routes(pages, accounts.password_change, accounts.email_change),
+        session_page_routes(pages, login, accounts.own_sessions),
+        history_routes(pages, services.hosted.history, services.clients, services.cursors),
     ]
 
 
@@ -198,36 +234,21 @@ def _admin_routes(services: Services, guard: Guard) -> list[Blueprint]:
     ]
 
 
+def _registration_routes(services: Services, settings: Settings) -> list[Blueprint]:
+    """None unless the operator lets clients register themselves."""
+    registration = services.dynamic_registration
+    if registration is None:
+        return []
+    return [client_registration_routes(registration, services.rate_limiter, settings.issuer)]
+
+
 def _description(app: Quart, services: Services, settings: Settings) -> dict[str, Any]:
-    protocol = path_items(grant_types=services.authorization_server.grant_types, documents=PATHS)
+    protocol = (
+        path_items(grant_types=services.authorization_server.grant_types, documents=PATHS) | token_state.path_items()
+    )
+    if services.dynamic_registration is not None:
+        protocol |= registration_items()
     return document(routes_of(app), issuer=settings.issuer, version=version("idp"), protocol=protocol)
-
-
-async def _name_route() -> None:
-    if request.url_rule is not None:
-        current().route = request.url_rule.rule
-
-
-async def _refused(refusal: Refusal) -> Response:
-    exchange = current()
-    if isinstance(refusal, Unavailable):
-        log.warning("unavailable", reason=str(refusal), request_id=exchange.request_id)
-    answer = refusal_answer(refusal, exchange.path, exchange.request_id)
-    response = Response(answer.body, answer.status)
-    for name, value in answer.headers:
-        response.headers[name.decode()] = value.decode()
-    return response
-
-
-async def _unrouted(error: HTTPException) -> Response:
-    if isinstance(error, WerkzeugMethodNotAllowed):
-        return await _refused(MethodNotAllowed(sorted(error.valid_methods or ())))
-    return await _refused(NotFound())
-
-
-async def _failed(error: Exception) -> Response:
-    log.error("unhandled_exception", request_id=current().request_id, path=current().path[:256], exc_info=error)
-    return await _refused(InternalError())
 
 
 class Application:

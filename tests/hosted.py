@@ -18,6 +18,7 @@ from world import PASSWORD, Registered, World
 CALLBACK = "https://app.example/callback"
 SCOPE = "openid profile email offline_access"
 GRANTS = ("authorization_code", "refresh_token")
+FORM = re.compile(r"<form\b.*?</form>", re.DOTALL)
 INPUT = re.compile(r"<input\b[^>]*>")
 ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
 
@@ -126,7 +127,7 @@ class Browser:
 
     async def submit(self, page: httpx.Response, button: str | None = None, **fields: str) -> httpx.Response:
         """The page's form, with *fields* filled in and the button of that id pressed. Redirects are followed among our pages."""
-        form = form_of(page)
+        form = form_of(page, button)
         pressed = button_of(page, button) if button else {}
         return await self.follow(await self.http.post(form.action, data=form.fields | pressed | fields))
 
@@ -160,17 +161,25 @@ class Browser:
         )
 
 
-def form_of(page: httpx.Response) -> Form:
+def form_of(page: httpx.Response, button: str | None = None) -> Form:
+    """The form with the button of that id, else the first one of the page's content; not the one that signs out."""
     assert page.status_code < 500, page.text
-    found = re.search(r'<form\b[^>]*\bmethod="post"[^>]*\baction="([^"]*)"', page.text)
+    content = page.text.partition("<main")[2]
+    found = next(
+        (
+            form
+            for form in FORM.findall(content if button is None else page.text)
+            if not button or f'id="{button}"' in form
+        ),
+        None,
+    )
     assert found, page.text
-    inputs = [dict(ATTRIBUTE.findall(tag)) for tag in INPUT.findall(page.text)]
+    tag = dict(ATTRIBUTE.findall(found.partition(">")[0]))
+    inputs = [dict(ATTRIBUTE.findall(it)) for it in INPUT.findall(found)]
     fields = {
-        tag["name"]: html.unescape(tag.get("value", ""))
-        for tag in inputs
-        if "name" in tag and tag.get("type") != "checkbox"
+        it["name"]: html.unescape(it.get("value", "")) for it in inputs if "name" in it and it.get("type") != "checkbox"
     }
-    return Form(html.unescape(found[1]), fields)
+    return Form(html.unescape(tag["action"]), fields)
 
 
 def button_of(page: httpx.Response, button: str) -> dict[str, str]:

@@ -33,6 +33,11 @@ class Key:
     def public(self) -> dict[str, Any]:
         return encoded(self.private.public_key(), self.kind) | {"kid": self.kid}
 
+    @property
+    def whole(self) -> dict[str, Any]:
+        """For the client alone."""
+        return encoded(self.private, self.kind) | {"kid": self.kid}
+
 
 def new_key(algorithm: str = "ES256") -> Key:
     kind = OF_ALGORITHM[algorithm]

@@ -80,6 +80,7 @@ FORM_NAMES = (
     b"client_id",
     b"client_secret",
     b"resource",
+    b"token",
 )
 JSON_NAMES = ("email", "password", "name", "refreshToken", "currentPassword", "newPassword", "token", "role", "")
 HEADERS = (
@@ -122,6 +123,7 @@ class Malformed:
             b"client_id": (known.client_id.encode(), b"idp-rest"),
             b"client_secret": (known.client_secret.encode(),),
             b"resource": (b"https://api.example",),
+            b"token": (known.refresh_token.encode(), known.access_token.encode()),
         }
         self._values = {
             "email": known.email,

@@ -31,7 +31,7 @@ SECRETS = {
     "IDP_REDIS_URL": "redis://:canary-redis@cache/0",
     "IDP_SMTP_URL": "smtp://idp:canary-mail@mail:587",
     "IDP_METRICS_TOKEN": "canary-metrics",
-    "IDP_REGISTRATION_TOKEN": "canary-registration-token-of-32-bytes",
+    "IDP_REGISTRATION_TOKEN": "canary-registration-of-32-letters",
 }
 FOUR_KILOBYTES = "9" * 4_096
 
@@ -471,6 +471,14 @@ def test_the_first_administrator_needs_an_address_and_a_password_that_the_policy
     assert "an e-mail address" in faults({"IDP_ADMIN_EMAIL": "root"})[0]
     (fault,) = faults({"IDP_ADMIN_PASSWORD": "canary-admin"})
     assert fault == "IDP_ADMIN_PASSWORD: The password needs an upper-case letter. The password needs a digit."
+
+
+def test_a_registration_token_is_as_long_as_a_secret():
+    assert value("IDP_REGISTRATION_TOKEN", "a" * 32) == "a" * 32
+    for text in ("a" * 31, "a" * 31 + " ", "a" * 20 + " " + "a" * 20):
+        (fault,) = faults({"IDP_REGISTRATION_TOKEN": text})
+        assert "at least 32" in fault
+        assert text not in fault
 
 
 def test_a_metrics_token_has_the_form_of_a_bearer_token():

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from idp.bootstrap.background import Job, repeated
 from idp.bootstrap.outside import Outside, now
+from idp.domain.clients import Clients
 from idp.domain.errors import Conflict
 from idp.domain.lockout import LockoutPolicy
 from idp.domain.session_records import SessionRecords
@@ -54,11 +55,11 @@ def administration_services(settings: Settings, outside: Outside, sessions: Sess
     )
 
 
-def key_provision(outside: Outside, keys: KeyAdministration) -> Job:
+def key_provision(clients: Clients, keys: KeyAdministration) -> Job:
     """Keys for what stored clients ask for: their registration makes them, but files get lost, and stores are restored."""
 
     async def work() -> None:
         with suppress(Conflict):  # the log says why
-            await keys.provide(await outside.clients.signing_algorithms())
+            await keys.provide(await clients.signing_algorithms())
 
     return repeated(PROVIDE_EVERY, work)

@@ -60,6 +60,8 @@ def purge(outside: Outside) -> Job:
             log.info("sign_in_failures_purged", count=PURGE_AT_ONCE)
         while await outside.mails.purge(now() - PURGE_AFTER, PURGE_AT_ONCE) == PURGE_AT_ONCE:
             log.info("mails_purged", count=PURGE_AT_ONCE)
+        while await outside.revoked_tokens.purge(now() - PURGE_AFTER, PURGE_AT_ONCE) == PURGE_AT_ONCE:
+            log.info("revoked_tokens_purged", count=PURGE_AT_ONCE)
         await outside.mail_tokens.purge(PURGE_AT_ONCE)
 
     return repeated(PURGE_EVERY, work)

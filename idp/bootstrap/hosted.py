@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from idp.bootstrap.background import Job
 from idp.bootstrap.outside import Outside, now
+from idp.domain.audit import AuditTrail
 from idp.gateways import secret_keys
 from idp.services.authorization import Authorization
 from idp.services.authorization_codes import CodeService
@@ -18,7 +19,9 @@ from idp.services.login import Login
 from idp.services.logout import Logout
 from idp.services.logout_request import LogoutRequestReader
 from idp.services.logout_tokens import LogoutTokens
+from idp.services.own_applications import OwnApplications
 from idp.services.sessions import SessionService
+from idp.services.sign_in_history import SignInHistory
 from idp.settings import Settings
 
 
@@ -30,9 +33,13 @@ class HostedServices:
     codes: CodeService
     id_tokens: IdTokens
     form_tokens: FormTokens
+    applications: OwnApplications
+    history: SignInHistory
 
 
-def hosted_services(settings: Settings, outside: Outside, login: Login, sessions: SessionService) -> HostedServices:
+def hosted_services(
+    settings: Settings, outside: Outside, login: Login, sessions: SessionService, audit: AuditTrail
+) -> HostedServices:
     codes = CodeService(codes=outside.codes, records=outside.sessions, sessions=sessions, events=outside.trail)
     id_tokens = IdTokens(keys=outside.keys, issuer=settings.issuer, lifetime=settings.access_token_ttl, now=now)
     hosted_login = HostedLogin(
@@ -67,6 +74,8 @@ def hosted_services(settings: Settings, outside: Outside, login: Login, sessions
         codes=codes,
         id_tokens=id_tokens,
         form_tokens=FormTokens(outside.derived(secret_keys.FORMS)),
+        applications=OwnApplications(consents=outside.consents, clients=outside.clients, sessions=sessions),
+        history=SignInHistory(trail=audit),
     )
 
 

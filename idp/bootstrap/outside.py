@@ -34,6 +34,7 @@ from idp.repositories.logout_notices import PostgresLogoutNotices
 from idp.repositories.logout_requests import RedisLogoutRequests
 from idp.repositories.mail_tokens import PostgresMailTokens
 from idp.repositories.mails import PostgresMails
+from idp.repositories.revoked_tokens import PostgresRevokedTokens
 from idp.repositories.sessions import PostgresSessions
 from idp.repositories.sign_in_failures import PostgresSignInFailures
 from idp.repositories.users import PostgresUsers
@@ -56,6 +57,7 @@ class Outside:
     users: PostgresUsers
     clients: PostgresClients
     sessions: PostgresSessions
+    revoked_tokens: PostgresRevokedTokens
     families: RedisFamilies
     browser_sessions: StoredBrowserSessions
     consents: PostgresConsents
@@ -142,6 +144,7 @@ def _outside(
         users=PostgresUsers(postgres, trail),
         clients=PostgresClients(postgres, trail, on_lookup=metrics.client_lookup),
         sessions=PostgresSessions(postgres, trail, mails),
+        revoked_tokens=PostgresRevokedTokens(postgres, trail),
         families=_families(settings, redis, metrics),
         browser_sessions=StoredBrowserSessions(postgres, redis, trail),
         consents=PostgresConsents(postgres, trail),

@@ -12,8 +12,9 @@ from idp.bootstrap.background import at_work, purge
 from idp.bootstrap.hosted import HostedServices, hosted_services, logout_job
 from idp.bootstrap.observing import Observing, observing
 from idp.bootstrap.outside import Outside, now, opened
+from idp.bootstrap.token_state import TokenStateServices, token_state_services
 from idp.domain.audit import AuditTrail
-from idp.domain.clients import Clients
+from idp.domain.clients import Clients, digest_of_secret
 from idp.domain.events import Events
 from idp.domain.refresh_tokens import RefreshTokenFormat
 from idp.domain.sessions import Sessions
@@ -22,15 +23,19 @@ from idp.domain.users import Users
 from idp.gateways import secret_keys
 from idp.gateways.embedded import StoreUrls
 from idp.gateways.metrics import Metrics
+from idp.repositories.assertions import RedisUsedAssertions
 from idp.repositories.probes import CacheProbe, DatabaseProbe
 from idp.services.access_tokens import AccessTokens
 from idp.services.audit_verification import AuditVerification
 from idp.services.authorization_server import AuthorizationServer
 from idp.services.checkpoints import Checkpoints
+from idp.services.client_assertions import ClientAssertions
+from idp.services.client_keys import ClientKeys
 from idp.services.client_registration import ClientRegistration
 from idp.services.counted_events import CountedEvents
 from idp.services.cursors import Cursors
 from idp.services.devices import Devices
+from idp.services.dynamic_registration import DynamicRegistration
 from idp.services.grants.authorization_code import AuthorizationCodeGrant
 from idp.services.grants.client_credentials import ClientCredentialsGrant
 from idp.services.grants.password import PasswordGrant
@@ -63,11 +68,13 @@ class Services:
     access_tokens: AccessTokens
     authorization_server: AuthorizationServer
     hosted: HostedServices
+    token_state: TokenStateServices
     session_service: SessionService
     registration: Registration
     accounts: AccountServices
     user_administration: UserAdministration
     client_registration: ClientRegistration
+    dynamic_registration: DynamicRegistration | None
     administration: AdministrationServices
     rest_sessions: RestSessions
     profile: Profile
@@ -95,7 +102,7 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
         jobs = [outside.keys.watch, checkpoints.run, purge(outside), *observed.jobs]
         if delivers:
             jobs += [*mail_jobs(settings, outside), logout_job(settings, outside)]
-            jobs.append(key_provision(outside, services.administration.keys))
+            jobs.append(key_provision(services.clients, services.administration.keys))
         async with at_work(jobs):
             yield services
 
@@ -108,13 +115,28 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         lifetime=settings.access_token_ttl,
         now=now,
         sessions=outside.sessions,
+        revoked_tokens=outside.revoked_tokens,
         on_forged=observed.forged_tokens.note,
     )
     sessions = _sessions(settings, outside, checkpoints, observed)
     login = _login(settings, outside)
     rate_limiter = RateLimiter(outside.limits)
     administration = administration_services(settings, outside, sessions)
-    hosted = hosted_services(settings, outside, login, sessions)
+    hosted = hosted_services(settings, outside, login, sessions, observed.audit)
+    authorization_server = AuthorizationServer(
+        GRANTS,
+        clients=clients,
+        sessions=sessions,
+        users=users,
+        codes=hosted.codes,
+        access_tokens=access_tokens,
+        id_tokens=hosted.id_tokens,
+        login=login,
+        assertions=_assertions(settings, outside),
+        limiter=rate_limiter,
+        now=now,
+        on_issued=outside.metrics.issued,
+    )
     return Services(
         users=users,
         clients=clients,
@@ -123,18 +145,14 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         keys=outside.keys,
         rate_limiter=rate_limiter,
         access_tokens=access_tokens,
-        authorization_server=AuthorizationServer(
-            GRANTS,
-            clients=clients,
+        authorization_server=authorization_server,
+        token_state=token_state_services(
+            settings,
+            outside,
+            authorization_server,
             sessions=sessions,
-            users=users,
-            codes=hosted.codes,
             access_tokens=access_tokens,
-            id_tokens=hosted.id_tokens,
-            login=login,
             limiter=rate_limiter,
-            now=now,
-            on_issued=outside.metrics.issued,
         ),
         hosted=hosted,
         session_service=sessions,
@@ -142,6 +160,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         accounts=account_services(outside, login, sessions),
         user_administration=administration.users,
         client_registration=administration.clients,
+        dynamic_registration=_dynamic_registration(settings, clients, administration.clients),
         administration=administration,
         rest_sessions=RestSessions(
             login=login, sessions=sessions, access_tokens=access_tokens, on_issued=outside.metrics.issued
@@ -154,6 +173,25 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         patterns=observed.patterns,
         forged_tokens=observed.forged_tokens,
         metrics=outside.metrics,
+    )
+
+
+def _dynamic_registration(
+    settings: Settings, clients: Clients, registration: ClientRegistration
+) -> DynamicRegistration | None:
+    if settings.registration_token is None:
+        return None
+    digest = digest_of_secret(settings.registration_token)
+    return DynamicRegistration(registration=registration, clients=clients, initial_digest=digest)
+
+
+def _assertions(settings: Settings, outside: Outside) -> ClientAssertions:
+    issuer = settings.issuer
+    return ClientAssertions(
+        keys=ClientKeys(outside.outgoing),
+        used=RedisUsedAssertions(outside.redis, now),
+        audiences=frozenset({issuer, issuer.rstrip("/") + "/oauth2/token"}),
+        now=now,
     )
 
 

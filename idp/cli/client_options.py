@@ -34,7 +34,7 @@ class Keys(click.ParamType):  # type: ignore[type-arg]
             found = json.loads(Path(value).read_bytes())
         except OSError as fault:
             self.fail(f"it cannot be read: {fault.strerror}", param, ctx)
-        except ValueError:
+        except (ValueError, RecursionError):
             self.fail("it is not JSON", param, ctx)
         if not isinstance(found, dict):
             self.fail("it holds no JWK Set", param, ctx)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from quart import g
 
-from idp.controllers.exchange import current
+from idp.controllers.exchange import Exchange, current
 from idp.domain.errors import Forbidden, InvalidToken
 from idp.domain.events import AccessDenied, Events, StaleRoleUsed, origin
 from idp.domain.limits import Category
@@ -96,8 +96,12 @@ def signed_in() -> SessionState:
 
 
 def bearer_token() -> str:
+    return bearer_of(current())
+
+
+def bearer_of(exchange: Exchange) -> str:
     """Raises `InvalidToken` unless there is exactly one Authorization header and it is a bearer token's."""
-    headers = current().headers.get(b"authorization", [])
+    headers = exchange.headers.get(b"authorization", [])
     if len(headers) != 1:
         raise InvalidToken("Send one Authorization header with a bearer token.")
     scheme, _, token = headers[0].decode("latin-1").partition(" ")

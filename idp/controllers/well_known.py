@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from idp.domain.authorization import PASSWORD_ACR, PROMPTS, ResponseMode
+from idp.domain.claims import SUPPORTED as CLAIMS
 from idp.domain.errors import MethodNotAllowed, NotFound
 from idp.domain.signing_keys import ALGORITHMS, SigningKeys
 
@@ -31,6 +32,9 @@ PATHS = (OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS)
 ENDPOINTS = {
     "authorization_endpoint": "/oauth2/authorize",
     "token_endpoint": "/oauth2/token",
+    "userinfo_endpoint": "/oauth2/userinfo",
+    "revocation_endpoint": "/oauth2/revoke",
+    "introspection_endpoint": "/oauth2/introspect",
     "end_session_endpoint": "/oauth2/logout",
 }
 
@@ -58,6 +62,7 @@ def discovery(
     auth_methods: Sequence[str],
     scopes: Sequence[str],
     locales: Sequence[str],
+    auth_algorithms: Sequence[str] = (),
     endpoints: Mapping[str, str] = ENDPOINTS,
 ) -> dict[str, object]:
     """
@@ -81,8 +86,13 @@ def discovery(
         "ui_locales_supported": list(locales),
         "grant_types_supported": list(grant_types),
         "token_endpoint_auth_methods_supported": list(auth_methods),
+        "token_endpoint_auth_signing_alg_values_supported": list(auth_algorithms),
+        "revocation_endpoint_auth_methods_supported": list(auth_methods),
+        "introspection_endpoint_auth_methods_supported": [method for method in auth_methods if method != "none"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(ALGORITHMS),
+        "claims_supported": list(CLAIMS),
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "request_parameter_supported": False,

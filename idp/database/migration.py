@@ -34,6 +34,7 @@ LOCK_WAIT = "120s"
 GRANTS = """
 GRANT USAGE ON SCHEMA public, audit TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, clients, sessions, mails, mail_tokens, sign_in_failures TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON browser_sessions, consents, revoked_tokens, logout_notices TO {role};
 REVOKE ALL ON ALL TABLES IN SCHEMA audit FROM {role};
 GRANT SELECT ON ALL TABLES IN SCHEMA audit TO {role};
 GRANT INSERT ON audit.events TO {role};

@@ -44,7 +44,8 @@ class Accounts(Protocol):
 
     async def change_password(self, user: User, password_hash: str, keep: UUID) -> Sequence[Session] | None:
         """
-        Every session ends but *keep*. The ended ones, or None when the account has changed since *user* was read.
+        Every session ends but *keep*, a client's or a browser's. The ended ones, or None when the account has changed since
+        *user* was read.
         """
 
     async def reset_password(self, digest: str, password_hash: str) -> PasswordSet | None:

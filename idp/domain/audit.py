@@ -49,9 +49,13 @@ class RecordedEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
-    """What is None does not matter. *since* is the first instant that counts, *until* the first that no longer does."""
+    """
+    What is None does not matter. *names*: any of them. *since* is the first instant that counts, *until* the first that no
+    longer does.
+    """
 
     name: str | None = None
+    names: Sequence[str] | None = None
     severity: Severity | None = None
     user_id: UUID | None = None
     client_id: str | None = None

@@ -20,7 +20,7 @@ KEY_TYPES = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
 ALGORITHMS = tuple(KEY_TYPES)
 
 MOST_KEYS = 20
-LONGEST_SET = 32 * 1024  # bytes of JSON
+LONGEST_SET = 32 * 1024  # characters of JSON
 LONGEST_KID = 200
 FEWEST_BITS, MOST_BITS = 2048, 8192  # beyond these a signature is weak, or costs more than it is worth
 PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -34,8 +34,9 @@ def jwks_fault(jwks: Mapping[str, Any]) -> str | None:
     keys = jwks.get("keys")
     if not isinstance(keys, list) or not 1 <= len(keys) <= MOST_KEYS:
         return f"a JWK Set: an object with `keys`, a list of 1 to {MOST_KEYS} public keys"
-    if len(json.dumps(jwks)) > LONGEST_SET:
-        return f"at most {LONGEST_SET} bytes"
+    text = json.dumps(jwks, ensure_ascii=False)
+    if len(text) > LONGEST_SET or "\\u0000" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        return f"at most {LONGEST_SET} characters, no NUL and no half a surrogate pair among them"
     for place, key in enumerate(keys):
         if why := key_fault(key):
             return f"key {place + 1}: {why}"

@@ -7,6 +7,7 @@ Everything this server refuses, in one tree.
       InvalidCredentials      401  never says which half was wrong
       InvalidToken            401  access or refresh token: unknown, expired, revoked
       Forbidden               403  known, but not allowed; audited
+      InsufficientScope       403  the token is for something else (RFC 6750)
       NotFound                404
       MethodNotAllowed        405
       RequestTimeout          408  the body did not arrive
@@ -81,6 +82,11 @@ class InvalidToken(Refusal):
 class Forbidden(Refusal):
     status, error, title = 403, "forbidden", "Forbidden"
     detail = "This account may not do that."
+
+
+class InsufficientScope(Refusal):
+    status, error, title = 403, "insufficient_scope", "Insufficient scope"
+    detail = "The token is not that of a user who granted the scope openid."
 
 
 class NotFound(Refusal):

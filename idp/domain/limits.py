@@ -50,7 +50,7 @@ POLICY: Mapping[Category, Rule] = {
     Category.LOGIN: Rule(Per.ADDRESS, "every password attempt at any door, and every failed client authentication"),
     Category.REGISTER: Rule(Per.ADDRESS, "registrations"),
     Category.REFRESH: Rule(Per.USER, "refreshes, at /auth/refresh and at the token endpoint"),
-    Category.API: Rule(Per.ADDRESS, "the rest of /auth"),
+    Category.API: Rule(Per.ADDRESS, "the rest of /auth, and the userinfo endpoint"),
     Category.ADMIN: Rule(Per.USER, "/admin"),
     Category.CLIENT: Rule(Per.CLIENT, "calls of an authenticated client for itself"),
 }

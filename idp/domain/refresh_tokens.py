@@ -147,5 +147,11 @@ class Families(Protocol):
         Raises `StoreUnavailable` when the outcome is unknown: the caller must not tell the client that the token is dead.
         """
 
+    async def look(self, presented: RefreshToken, user_id: UUID) -> Outcome:
+        """
+        What *presented* is to its family, which stays as it is: OK and FORWARD could be rotated, MISSING is unknown here,
+        all others could not; a predecessor within its grace is none of these two.
+        """
+
     async def end(self, family_id: UUID, user_id: UUID, reason: str, expires_at: datetime) -> None:
         """Leave a tombstone until *expires_at*, also for a family that the store does not know."""

@@ -31,6 +31,7 @@ class RevokedReason(StrEnum):
     USER_DELETED = "user_deleted"
     CODE_REUSED = "code_reused"
     CONSENT_WITHDRAWN = "consent_withdrawn"
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105
 
     @property
     def theft(self) -> bool:
@@ -110,7 +111,8 @@ class Sessions(Protocol):
         hangs on has ended.
         """
 
-    async def find(self, session_id: UUID) -> SessionState | None: ...
+    async def find(self, session_id: UUID, jti: str | None = None) -> SessionState | None:
+        """With the id of an access token: None also when that one was revoked."""
 
     async def find_family(self, family_id: UUID) -> SessionState | None: ...
 

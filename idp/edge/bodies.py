@@ -88,7 +88,9 @@ def decoded_json(body: bytes, content_type: str | None) -> Any:
 
 
 def decoded_form(body: bytes, content_type: str | None) -> list[tuple[str, str]]:
-    """The fields in their order. Raises `UnsupportedMediaType`, `Malformed`."""
+    """The fields in their order; none for no body without a content type. Raises `UnsupportedMediaType`, `Malformed`."""
+    if not body and content_type is None:
+        return []
     if _media_type(content_type) != "application/x-www-form-urlencoded":
         raise UnsupportedMediaType("Send the body as application/x-www-form-urlencoded.")
     try:

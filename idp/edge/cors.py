@@ -1,7 +1,10 @@
 """
 Which pages may read which answers (Fetch, CORS). A table of path prefixes; what is not in it may be read by none.
 
-    /oauth2/token   the origins that clients register; the endpoint itself narrows the answer to its own client
+    /oauth2/token, /oauth2/revoke
+                    the origins that clients register; the endpoint itself narrows the answer to its own client
+    /oauth2/userinfo
+                    the origins that clients register
     /auth/          the configured origins, with credentials
     /admin/         the configured origins; what it takes is a bearer token, never a cookie
 
@@ -38,6 +41,8 @@ class Cors:
 
         self._policies = (
             Policy("/oauth2/token", b"POST", token_origins, credentials=False, answers=False),
+            Policy("/oauth2/revoke", b"POST", token_origins, credentials=False, answers=False),
+            Policy("/oauth2/userinfo", b"GET, POST", token_origins, credentials=False, answers=True),
             Policy("/auth/", b"GET, POST, PATCH, DELETE", configured, credentials=True, answers=True),
             Policy("/admin/", b"GET, POST, PUT, DELETE", configured, credentials=False, answers=True),
         )

@@ -26,7 +26,7 @@ log = structlog.get_logger("idp.http")
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 AMBIGUOUS = {b"content-length", b"transfer-encoding"}
-JSON_PATHS = ("/auth/", "/admin/")
+JSON_PATHS = ("/auth/", "/admin/", "/oauth2/register")
 # Endpoints whose callers are programs: what cannot be read is refused here, before anything else is looked at.
 PROTOCOL = "/oauth2/"
 # Pages among them, which say in HTML what is wrong.

@@ -20,7 +20,7 @@ import orjson
 import structlog
 
 SECRET_NAMES = re.compile(
-    r"password|secret|token(?!_?endpoint)|authorization|cookie|assertion|verifier|^code$", re.IGNORECASE
+    r"password|secret|token(?!_?endpoint|_?signed)|authorization|cookie|assertion|verifier|^code$", re.IGNORECASE
 )
 # A refresh token of ours, a JWT, and the credentials of a URL.
 SECRET_TEXTS = re.compile(r"idp_rt_[\w-]+|eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*|(?<=://)[^/@\s]+@")

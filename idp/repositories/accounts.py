@@ -50,7 +50,9 @@ WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() AND id IS DISTI
 RETURNING {SESSION}
 """  # noqa: S608 - names of columns
 
+# One of the two: who changed the password did so through a client's session or on the hosted page.
 KEEP = "UPDATE sessions SET auth_epoch = $2 WHERE id = $1 AND revoked_at IS NULL"
+KEEP_BROWSER = "UPDATE browser_sessions SET auth_epoch = $2 WHERE id = $1 AND ended_at IS NULL"
 
 # Only while the address is the one that the token was sent to.
 RESET_HASH = """
@@ -97,6 +99,7 @@ class PostgresAccounts:
                 return None
             ended = await connection.fetch(END_OTHERS, user.id, RevokedReason.PASSWORD_CHANGED, keep)
             await connection.execute(KEEP, keep, epoch)
+            await connection.execute(KEEP_BROWSER, keep, epoch)
             await logout_notices.queue(connection, ended)
             await mail_tokens.void(connection, user.id, Purpose.RESET, Purpose.CHANGE)
             await self._mails.write(connection, MailKind.PASSWORD_CHANGED, user.email, user.id)

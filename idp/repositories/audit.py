@@ -24,6 +24,7 @@ PRUNE_DEADLINE = 600.0
 
 CONDITIONS = {
     "name": "name = {}",
+    "names": "name = ANY({}::text[])",
     "severity": "severity = {}",
     "user_id": "user_id = {}",
     "client_id": "client_id = {}",

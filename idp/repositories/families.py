@@ -28,6 +28,7 @@ CLOCK_SKEW = timedelta(seconds=5)
 
 START = scripts.load("family_start")
 ROTATE = scripts.load("window", "family_rotate")
+LOOK = scripts.load("family_look")
 END = scripts.load("family_end")
 
 
@@ -82,6 +83,13 @@ class RedisFamilies:
             *self._limiting,
         )
         return self._rotation(presented.family_id, Outcome(answer[0].decode()), answer[1:])
+
+    async def look(self, presented: RefreshToken, user_id: UUID) -> Outcome:
+        keys = (family_key(presented.family_id, user_id),)
+        answer = await self._redis.run(
+            LOOK, keys, presented.generation, presented.nonce, presented.issued_at, self._skew
+        )
+        return Outcome(answer.decode())
 
     async def end(self, family_id: UUID, user_id: UUID, reason: str, expires_at: datetime) -> None:
         await self._redis.run(END, (family_key(family_id, user_id),), reason, _epoch_ms(expires_at))

@@ -30,6 +30,8 @@ SELECT {", ".join(f"s.{column}" for column in HOT)}, u.email, u.name, u.roles, u
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE
 """  # noqa: S608 - the names of a dataclass' fields
 
+BY_ID = "s.id = $1 AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = $2)"
+
 # FOR SHARE: a disable or a sign-out everywhere either sees this session or stops it.
 INSERT = """
 INSERT INTO sessions (id, family_id, user_id, client_id, scope, audience, auth_time, auth_epoch, created_at, expires_at, gen_floor,
@@ -108,9 +110,9 @@ class PostgresSessions:
             self._trail.announce(event)
         return added is not None
 
-    async def find(self, session_id: UUID) -> SessionState | None:
+    async def find(self, session_id: UUID, jti: str | None = None) -> SessionState | None:
         async with self._postgres.connection() as connection:
-            row = await connection.fetchrow(STATE + "s.id = $1", session_id)
+            row = await connection.fetchrow(STATE + BY_ID, session_id, jti)
         return _state(row) if row else None
 
     async def find_family(self, family_id: UUID) -> SessionState | None:
@@ -126,7 +128,8 @@ class PostgresSessions:
             row = await connection.fetchrow(REVOKE, session_id, reason)
             if row is None:
                 return False
-            await logout_notices.queue(connection, [row])
+            if reason is not RevokedReason.TOKEN_REVOKED:  # which the client has done itself
+                await logout_notices.queue(connection, [row])
             if reason.theft:
                 await self._mails.write(connection, MailKind.REFRESH_TOKEN_REUSED, row["email"], row["user_id"])
             event = revocation_of(row, reason)

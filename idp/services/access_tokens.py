@@ -7,8 +7,9 @@ Header `alg RS256, typ at+jwt, kid`. Claims `iss sub aud client_id iat exp jti s
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,15 +19,17 @@ import orjson
 from joserfc import jwt
 from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import KeySet
-from joserfc.jwt import JWTClaimsRegistry
+from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
 
 from idp.domain.errors import InvalidToken
+from idp.domain.revoked_tokens import RevokedTokens
 from idp.domain.sessions import Session, Sessions, SessionState
 from idp.domain.signing_keys import ALGORITHM, SigningKeys
 
 TYPE = "at+jwt"
 HEADER = {"alg", "typ", "kid"}
 LEEWAY = 30
+JTI = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,18 @@ class Subject:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """What a token says, and the present state of its session; None for a client's own token, which has none."""
+
+    claims: Mapping[str, Any]
+    state: SessionState | None
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        return frozenset(str(self.claims.get("scope", "")).split())
+
+
 class AccessTokens:
     def __init__(
         self,
@@ -66,6 +81,7 @@ class AccessTokens:
         lifetime: timedelta,
         now: Callable[[], datetime],
         sessions: Sessions,
+        revoked_tokens: RevokedTokens,
         on_forged: Callable[[], None] = lambda: None,
     ) -> None:
         """*on_forged* is told of each token presented that names a key of ours and was not signed with it."""
@@ -74,6 +90,7 @@ class AccessTokens:
         self.lifetime = int(lifetime.total_seconds())
         self._now = now
         self._sessions = sessions
+        self._revoked_tokens = revoked_tokens
         self._on_forged = on_forged
         self._verifying: tuple[int, KeySet] | None = None
 
@@ -103,37 +120,59 @@ class AccessTokens:
         Raises `InvalidToken` also when session or user ended meanwhile: here, unlike at a resource server, revocation
         counts at once. A client's own token (client_credentials) stands for no user and is refused.
         """
-        claims = self._verified(presented)
+        state = (await self.live(presented)).state
+        if state is None:
+            raise InvalidToken(reason="no session in the token")
+        return state
+
+    async def live(self, presented: str, *, any_audience: bool = False) -> LiveToken:
+        """
+        The token, while neither it nor its session or user has ended. Raises as `bearer`.
+
+        *any_audience*: also one for a resource server, which must not be taken as a key to anything here.
+        """
+        claims = self._verified(presented, any_audience=any_audience)
+        if "sid" not in claims:
+            if await self._revoked_tokens.holds(claims["jti"]):
+                raise InvalidToken(reason="revoked")
+            return LiveToken(claims, None)
         try:
             session_id = UUID(claims["sid"])
-        except (KeyError, ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError):
             raise InvalidToken(reason="no session in the token") from None
-        state = await self._sessions.find(session_id)
+        state = await self._sessions.find(session_id, claims["jti"])
         if state is None or str(state.session.user_id) != claims["sub"]:
-            raise InvalidToken(reason="unknown session")
+            raise InvalidToken(reason="unknown session, or revoked")
         if over := state.over(self._now()):
             raise InvalidToken(reason=over)
-        return state
+        return LiveToken(claims, state)
+
+    def read(self, presented: str) -> dict[str, Any]:
+        """The claims of a token of ours for any audience, which has not expired. Asks no store. Raises `InvalidToken`."""
+        return self._verified(presented, any_audience=True)
 
     def claimed_roles(self, presented: str) -> Sequence[str]:
         """What a token that `bearer` has accepted says of the time when it was made."""
         roles = self._verified(presented).get("roles")
         return roles if isinstance(roles, list) else ()
 
-    def _verified(self, presented: str) -> dict[str, Any]:
+    def _verified(self, presented: str, *, any_audience: bool = False) -> dict[str, Any]:
         """
         Its claims. Only our keys, only RS256, only this type, and every claim that we rely on must be there.
 
         joserfc checks neither `exp` nor a missing claim unless it is told to, and some malformed tokens leave it with
         errors that are not its own.
         """
+        audience: ClaimsOption = {"essential": True}
+        if not any_audience:
+            audience["value"] = self._issuer
         try:
             token = jwt.decode(presented, self._key_set(), algorithms=[ALGORITHM])
             required = JWTClaimsRegistry(
                 now=int(self._now().timestamp()),
                 leeway=LEEWAY,
                 iss={"essential": True, "value": self._issuer},
-                aud={"essential": True, "value": self._issuer},
+                aud=audience,
                 sub={"essential": True},
                 exp={"essential": True},
                 iat={"essential": True},
@@ -147,6 +186,8 @@ class AccessTokens:
         # What we sign has these three and no other: nothing that names a key or asks to be understood.
         if token.header.keys() != HEADER or token.header["typ"] != TYPE or not isinstance(token.claims["sub"], str):
             raise InvalidToken(reason="not an access token")
+        if not isinstance(jti := token.claims.get("jti"), str) or not JTI.fullmatch(jti):
+            raise InvalidToken(reason="no token of ours has this jti")
         return token.claims
 
     def _key_set(self) -> KeySet:

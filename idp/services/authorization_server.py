@@ -16,7 +16,7 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidGrantError
 
 from idp.domain.authorization_codes import AuthorizedGrant
-from idp.domain.clients import Client, Clients
+from idp.domain.clients import PRIVATE_KEY_JWT, Client, Clients
 from idp.domain.errors import InvalidCredentials, InvalidToken
 from idp.domain.limits import Category
 from idp.domain.sessions import Session
@@ -24,6 +24,7 @@ from idp.domain.users import User, Users
 from idp.services.access_tokens import AccessTokens
 from idp.services.authlib_bridge import AsyncHooks, run
 from idp.services.authorization_codes import CodeService
+from idp.services.client_assertions import ClientAssertions
 from idp.services.client_authentication import AuthlibClient, ClientRefused, presented_method
 from idp.services.grants.authorization_code import NOT_VALID
 from idp.services.grants.refresh_token import NO_LONGER_VALID
@@ -36,10 +37,13 @@ from idp.services.token_request import TokenRequest
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """*client* is the one that authenticated, if any did. *device_token* is for the device that signed in."""
+    """
+    *body* None: an empty one. *client* is the one that authenticated, if any did. *device_token* is for the device that
+    signed in.
+    """
 
     status: int
-    body: dict[str, Any]
+    body: dict[str, Any] | None
     headers: Sequence[tuple[str, str]]
     client: Client | None = None
     device_token: str | None = None
@@ -57,6 +61,7 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
         access_tokens: AccessTokens,
         id_tokens: IdTokens,
         login: Login,
+        assertions: ClientAssertions,
         limiter: RateLimiter,
         now: Callable[[], datetime],
         on_issued: Callable[[str], None],
@@ -73,6 +78,7 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
         self.limiter = limiter
         self._now = now
         self._on_issued = on_issued
+        self.register_client_auth_method(PRIVATE_KEY_JWT, assertions.authenticate)
         for grant in grants:
             self.register_grant(grant)
 

@@ -15,10 +15,10 @@ from urllib.parse import unquote
 
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 
-from idp.domain.clients import Client
+from idp.domain.clients import PRIVATE_KEY_JWT, Client
 from idp.services.token_request import TokenRequest
 
-METHODS = ("client_secret_basic", "client_secret_post", "none")
+METHODS = ("client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT, "none")
 
 
 class ClientRefused(InvalidClientError):  # type: ignore[misc]
@@ -59,7 +59,9 @@ def presented_method(request: TokenRequest) -> str:
     header = request.headers.get("Authorization")
     form = request.payload.data
     if "client_assertion" in form or "client_assertion_type" in form:
-        raise ClientRefused
+        if header is not None or "client_secret" in form:
+            raise InvalidRequestError("Use one method of client authentication, not two.")
+        return PRIVATE_KEY_JWT
     if header is None or header.split(" ", 1)[0].lower() != "basic":
         return "client_secret_post" if "client_secret" in form else "none"
     if "client_secret" in form:

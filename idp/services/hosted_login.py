@@ -77,6 +77,17 @@ class HostedLogin:
             raise NotFound
         await self.sign_out(session_id, EndedReason.ENDED_BY_USER)
 
+    async def end_others(self, user_id: UUID, kept: UUID) -> None:
+        """
+        Every session of the user but that of this browser: those of clients in it, and those that began elsewhere, end too.
+
+        One after the other: what a failure in between leaves is still on the list, and can be ended again.
+        """
+        for browser in await self.browsers.list_of(user_id):
+            if browser.id != kept:
+                await self.sign_out(browser.id, EndedReason.ENDED_BY_USER)
+        await self.sessions.end_each(user_id, RevokedReason.ENDED_BY_USER)
+
     async def _session(self, user: User, present: Visitor | None, digest: str, *, remember: bool) -> BrowserSession:
         new = self._new(user, remember=remember)
         if present is not None and present.user.id == user.id:

@@ -29,6 +29,8 @@ log = structlog.get_logger("idp.sessions")
 
 LONGEST_USER_AGENT = 256
 
+# What a look at a family finds that may be exchanged: Redis may have lost the family, or its latest rotation.
+LIVE = (Outcome.OK, Outcome.FORWARD, Outcome.MISSING)
 ROTATED = (Outcome.OK, Outcome.REISSUE, Outcome.FORWARD, Outcome.REBUILT)
 
 
@@ -115,6 +117,18 @@ class SessionService:
             await self._end_for_theft(session, RevokedReason.REUSE)
         return Presented(token, state)
 
+    async def look(self, text: str) -> Presented | None:
+        """
+        What *text* stands for if it could be exchanged now, by whichever client; else None. Unlike `present` and `rotate`
+        this is no use of the token: nothing ends, whatever it finds. Raises `StoreUnavailable` when it cannot be told.
+        """
+        token = self.tokens.read(text)
+        state = await self.sessions.find_family(token.family_id) if token else None
+        if token is None or state is None or state.over(self.now()) or token.generation < state.session.gen_floor:
+            return None
+        outcome = await self.families.look(token, state.session.user_id)
+        return Presented(token, state) if outcome in LIVE else None
+
     async def rotate(self, presented: Presented) -> str:
         """
         The successor of *presented*: the one write of a refresh.
@@ -140,12 +154,16 @@ class SessionService:
             return self.tokens.write(rotation.successor)
         return await self._refuse(session, rotation)
 
-    async def end(self, text: str, client_id: str) -> None:
+    async def end(self, text: str, client_id: str, reason: RevokedReason = RevokedReason.LOGOUT) -> None:
         """Sign out with a refresh token. One that stands for nothing (any more) is no error: the end is reached."""
         token = self.tokens.read(text)
         state = await self.sessions.find_family(token.family_id) if token else None
-        if state is not None and state.session.client_id == client_id:
-            await self.revoke(state.session, RevokedReason.LOGOUT)
+        if state is None:
+            return
+        if state.session.client_id == client_id:
+            await self.revoke(state.session, reason)
+        else:
+            await self._report_other_client(state.session, client_id)
 
     async def revoke(self, session: Session, reason: RevokedReason) -> bool:
         revoked = await self.sessions.revoke(session.id, reason)
@@ -157,6 +175,11 @@ class SessionService:
         ended = await self.sessions.revoke_all(user_id, reason)
         await self.entomb(ended, reason)
         return len(ended)
+
+    async def end_each(self, user_id: UUID, reason: RevokedReason) -> None:
+        """Every live session of clients, each by itself: who is signed in on the hosted page stays so."""
+        for session in await self.sessions.list_of(user_id):
+            await self.revoke(session, reason)
 
     async def entomb(self, ended: Sequence[Session], reason: RevokedReason) -> None:
         """The families of sessions whose records have ended already."""

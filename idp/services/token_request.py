@@ -75,11 +75,15 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
         return self.payload.data.get("resource")
 
     def check(self) -> None:
-        """No parameter twice (RFC 6749, section 3.2), and a grant type. Authlib looks at neither."""
+        """No parameter twice, and a grant type. Authlib looks at neither."""
+        self.check_repeated()
+        if not self.payload.grant_type:
+            raise InvalidRequestError("The parameter grant_type is missing.")
+
+    def check_repeated(self) -> None:
+        """RFC 6749, section 3.2."""
         repeated: list[str] = [name for name, values in self.payload.datalist.items() if len(values) > 1]
         if set(repeated) - REPEATABLE:
             raise InvalidRequestError("A parameter is repeated.")
         if "resource" in repeated:
             raise InvalidRequestError("Ask for one resource at a time.")
-        if not self.payload.grant_type:
-            raise InvalidRequestError("The parameter grant_type is missing.")

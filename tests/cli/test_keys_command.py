@@ -32,6 +32,31 @@ def test_a_new_key_waits_until_clients_know_it_and_signs_when_the_old_one_is_ret
     assert states(program) == {made["kid"]: "active", first: "retired"}
 
 
+def test_one_algorithm_is_rotated_by_itself_and_all_of_them_together(program: Forked) -> None:
+    first = program.json("keys", "rotate", "--algorithm", "ES256")
+    made = program.json("keys", "rotate")
+    refused = program("keys", "rotate", "--algorithm", "ES256")
+    unknown = program("keys", "rotate", "--algorithm", "HS256")
+    table = program("keys", "list").out
+
+    assert (first["algorithm"], first["bits"], first["state"], first["others"]) == ("ES256", 256, "active", [])
+    assert (made["algorithm"], [key["algorithm"] for key in made["others"]]) == ("RS256", ["ES256"])
+    assert {key["state"] for key in (made, *made["others"])} == {"next"}
+    assert (refused.status, unknown.status) == (1, 2)
+    assert table.count("RS256") == table.count("ES256") == 2
+
+
+def test_the_next_keys_of_several_algorithms_are_shown_as_a_table(program: Forked) -> None:
+    program.json("keys", "rotate", "--algorithm", "EdDSA")
+
+    shown = program("keys", "rotate").out
+
+    assert [line.split()[1:4] for line in shown.splitlines()[1:]] == [
+        ["next", "RS256", "2048"],
+        ["next", "EdDSA", "256"],
+    ]
+
+
 def test_a_compromised_key_is_published_no_longer(program: Forked) -> None:
     [kid] = states(program)
 

@@ -174,3 +174,15 @@ async def insert(database: Any, email: str, roles: list[str], *, name: str = "Ad
         status,
     )
     return user_id
+
+
+async def test_a_user_is_shown_with_what_is_told_of_them(program: Forked, database: Any) -> None:
+    email = new_email()
+    program.json("users", "create", "--email", email, "--name", "Ada")
+    claims = '{"given_name": "Ada", "address": {"locality": "London", "country": "GB"}}'
+    await database.execute("UPDATE users SET claims = $2::jsonb WHERE email = $1", email, claims)
+
+    shown = program.json("users", "show", email)
+
+    assert (shown["given_name"], shown["address"]) == ("Ada", {"locality": "London", "country": "GB"})
+    assert "country: GB, locality: London" in program("users", "show", email).out

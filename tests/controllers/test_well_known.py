@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from idp.controllers.well_known import AUTHORIZATION_SERVER, JWKS, OPENID_CONFIGURATION, PATHS, WellKnown, discovery
+from idp.domain.claims import SUPPORTED
 
 ISSUER = "https://id.example"
 MAX_AGE = timedelta(minutes=5)
@@ -37,6 +38,7 @@ def app(keys) -> WellKnown:
         ISSUER,
         grant_types=("password", "refresh_token"),
         auth_methods=("client_secret_basic", "client_secret_post", "none"),
+        auth_algorithms=("ES256",),
         scopes=("openid", "offline_access"),
         locales=("en", "de"),
     )
@@ -58,6 +60,9 @@ async def test_discovery_tells_exactly_what_works(client):
         "issuer": ISSUER,
         "authorization_endpoint": f"{ISSUER}/oauth2/authorize",
         "token_endpoint": f"{ISSUER}/oauth2/token",
+        "userinfo_endpoint": f"{ISSUER}/oauth2/userinfo",
+        "revocation_endpoint": f"{ISSUER}/oauth2/revoke",
+        "introspection_endpoint": f"{ISSUER}/oauth2/introspect",
         "end_session_endpoint": f"{ISSUER}/oauth2/logout",
         "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
         "scopes_supported": ["openid", "offline_access"],
@@ -71,8 +76,13 @@ async def test_discovery_tells_exactly_what_works(client):
         "ui_locales_supported": ["en", "de"],
         "grant_types_supported": ["password", "refresh_token"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "userinfo_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
+        "claims_supported": list(SUPPORTED),
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "request_parameter_supported": False,

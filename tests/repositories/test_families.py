@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import redis.asyncio
@@ -29,6 +31,23 @@ async def test_each_rotation_names_the_next_generation(family: Family) -> None:
 
     assert (second.outcome, third.outcome) == (Outcome.OK, Outcome.OK)
     assert [token.generation for token in (first, second.successor, third.successor) if token] == [1, 2, 3]
+
+
+async def test_a_look_says_what_may_be_exchanged_and_changes_nothing(family: Family) -> None:
+    first = await family.started()
+    second = (await family.rotate(first)).successor
+    assert second is not None
+    lost = replace(second, generation=second.generation + 1, nonce=nonce())
+    forked = replace(lost, issued_at=0)
+    other = replace(second, nonce=nonce())
+
+    looks = [await family.store.look(token, family.user_id) for token in (first, second, lost, forked, other) * 2]
+
+    assert looks == [Outcome.REUSE, Outcome.OK, Outcome.FORWARD, Outcome.FORK, Outcome.FORK] * 2
+    assert await family.outcome(second) is Outcome.OK
+    await family.store.end(family.id, family.user_id, "logout", family.expires_at)
+    assert await family.store.look(second, family.user_id) is Outcome.REVOKED
+    assert await family.store.look(second, uuid4()) is Outcome.MISSING
 
 
 async def test_starting_again_with_the_same_nonce_names_the_same_first_token(family: Family) -> None:

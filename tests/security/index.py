@@ -23,6 +23,7 @@ GROUPS = {
     "CA": "Client authentication",
     "RF": "Refresh tokens",
     "JW": "Access tokens and keys",
+    "IR": "Introspection and revocation",
     "UI": "Bearer tokens and profile",
     "CO": "Other origins",
     "HD": "Headers and pages",

@@ -45,7 +45,7 @@ async def test_what_begins_later_is_refused_now(world: World, forger: Forger) ->
     assert await refused(world, forger.with_claims(iat=later))
 
 
-@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "exp", "iat", "sid"])
+@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "exp", "iat", "jti", "sid"])
 async def test_no_claim_that_is_relied_on_may_be_missing(world: World, forger: Forger, claim: str) -> None:
     """T13, JW10."""
     assert await refused(world, forger.with_claims(**{claim: None}))

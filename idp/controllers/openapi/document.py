@@ -84,6 +84,11 @@ def document(routes: Iterable[Route], *, issuer: str, version: str, protocol: Ma
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "client": {"type": "http", "scheme": "basic", "description": "client_id and client_secret"},
+                "registration": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Of the operator, or of the client.",
+                },
                 "metrics": {"type": "http", "scheme": "bearer", "description": "IDP_METRICS_TOKEN"},
             },
         },

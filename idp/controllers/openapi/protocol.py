@@ -82,10 +82,12 @@ def _token(grant_types: Sequence[str]) -> Json:
         "resource": {"type": "string", "format": "uri", "description": "The audience (RFC 8707)."},
         "client_id": {"type": "string"},
         "client_secret": {"type": "string", "format": "password"},
+        "client_assertion_type": {"type": "string", "description": "Of a client that has a key (RFC 7523)."},
+        "client_assertion": {"type": "string", "description": "A JWT that it has signed."},
     }
     schema = {"type": "object", "required": ["grant_type"], "properties": properties}
-    refused = {status: _refused(status, text) for status, text in TOKEN_REFUSALS.items()}
-    good = _json(
+    refusals = {status: refused(status, text) for status, text in TOKEN_REFUSALS.items()}
+    good = json_response(
         TOKEN_ANSWER,
         "Tokens (RFC 6749, section 5.1).",
         headers=responses.headers("Device-Token", *responses.LIMITED),
@@ -95,14 +97,19 @@ def _token(grant_types: Sequence[str]) -> Json:
         "tags": ["Tokens"],
         "summary": "Ask for tokens",
         "requestBody": {"required": True, "content": {FORM: {"schema": schema}}},
-        "responses": {"200": good, **refused},
+        "responses": {"200": good, **refusals},
         "security": [{}, {"client": []}],
     }
 
 
-def _refused(status: str, description: str) -> Json:
-    names = {"401": ("WWW-Authenticate",), "429": ("Retry-After", *responses.LIMITED), "503": ("Retry-After",)}
-    return _json(OAUTH_ERROR, description, headers=responses.headers(*names.get(status, ())))
+def refused(status: str, description: str) -> Json:
+    names = {
+        "401": ("WWW-Authenticate",),
+        "403": ("WWW-Authenticate",),
+        "429": ("Retry-After", *responses.LIMITED),
+        "503": ("Retry-After",),
+    }
+    return json_response(OAUTH_ERROR, description, headers=responses.headers(*names.get(status, ())))
 
 
 def _document(path: str) -> Json:
@@ -111,12 +118,12 @@ def _document(path: str) -> Json:
         "tags": ["Tokens"],
         "summary": DOCUMENTS[path.rpartition("/")[2]],
         "responses": {
-            "200": _json({"type": "object"}, "Public JSON, to be cached.", headers=responses.headers("ETag")),
+            "200": json_response({"type": "object"}, "Public JSON, to be cached.", headers=responses.headers("ETag")),
             "304": {"description": "If-None-Match names what would be sent."},
         },
         "security": [],
     }
 
 
-def _json(schema: Mapping[str, object], description: str, *, headers: Json) -> Json:
+def json_response(schema: Mapping[str, object], description: str, *, headers: Json) -> Json:
     return {"description": description, "headers": headers, "content": {"application/json": {"schema": dict(schema)}}}

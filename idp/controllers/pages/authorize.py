@@ -22,7 +22,7 @@ PATHS = {
 
 
 def authorize_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
-    routes = hosted.blueprint("authorize")
+    routes = Blueprint("authorize", __name__)
 
     @routes.get("/oauth2/authorize")
     @page("Ask a user for authorization")

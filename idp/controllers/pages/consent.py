@@ -15,7 +15,7 @@ from idp.services.authorization import GONE, Authorization, Page
 
 
 def consent_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
-    routes = hosted.blueprint("consent")
+    routes = Blueprint("consent", __name__)
 
     @routes.get("/consent")
     @page("Be asked what a client may have")

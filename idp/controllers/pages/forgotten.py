@@ -21,7 +21,7 @@ NAMES = {"newPassword": "password", "token": None}
 
 
 def forgotten_routes(password_reset: PasswordReset, limiter: RateLimiter, hosted: Hosted) -> Blueprint:
-    routes = hosted.blueprint("forgotten")
+    routes = Blueprint("forgotten", __name__)
 
     @routes.get("/forgot-password")
     @page("Ask for a link that resets the password")

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from quart import Blueprint, Response, g
+from quart import Response, g
 
 from idp.controllers.exchange import current
 from idp.controllers.operation import Operation
@@ -59,16 +59,11 @@ class Hosted:
     pages: Pages
     visits: Visits
 
-    def blueprint(self, name: str) -> Blueprint:
-        """Whose refusals are pages."""
-        routes = Blueprint(name, __name__)
-        routes.register_error_handler(Refusal, self.refused)
-        return routes
-
     def show(
         self,
         visit: Visit,
         template: str,
+        /,
         status: int = 200,
         *,
         own: bool = False,

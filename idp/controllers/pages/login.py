@@ -23,7 +23,7 @@ from idp.services.rate_limiter import RateLimiter
 def login_routes(
     hosted_login: HostedLogin, authorization: Authorization, limiter: RateLimiter, hosted: Hosted
 ) -> Blueprint:
-    routes = hosted.blueprint("login")
+    routes = Blueprint("login", __name__)
 
     @routes.get("/login")
     @page("Sign in")

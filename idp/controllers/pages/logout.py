@@ -21,7 +21,7 @@ PATH = "/logout"
 
 
 def logout_routes(logout: Logout, hosted: Hosted) -> Blueprint:
-    routes = hosted.blueprint("logout")
+    routes = Blueprint("logout", __name__)
 
     @routes.get(ENDPOINT)
     @page("Have a user signed out")

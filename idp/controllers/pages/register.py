@@ -27,7 +27,7 @@ RULES = {"name": account_rules.name, "email": account_rules.email, "password": a
 def register_routes(
     registration: Registration, authorization: Authorization, limiter: RateLimiter, hosted: Hosted
 ) -> Blueprint:
-    routes = hosted.blueprint("register")
+    routes = Blueprint("register", __name__)
 
     @routes.get("/register")
     @page("Make an account")
@@ -65,7 +65,7 @@ def register_routes(
 
 
 def verification_routes(verification: EmailVerification, limiter: RateLimiter, hosted: Hosted) -> Blueprint:
-    routes = hosted.blueprint("verification")
+    routes = Blueprint("verification", __name__)
 
     @routes.get("/verify-email")
     @page("Follow the link of a mail, which changes nothing yet")

@@ -63,7 +63,7 @@ class Pages:
         """The best supported locale; what the client asked for comes before what the browser prefers."""
         return self._languages.best(ui_locales, accept_language)
 
-    def render(self, name: str, *, locale: str = ENGLISH, **values: Any) -> str:
+    def render(self, name: str, /, *, locale: str = ENGLISH, **values: Any) -> str:
         """The template *name*, with or without `.html`, in the language of *locale*."""
         template = self._environment.get_template(name if name.endswith(".html") else f"{name}.html")
         return template.render({**DEFAULTS, **values, "locale": locale})

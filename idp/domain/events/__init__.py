@@ -44,6 +44,7 @@ from idp.domain.events.event import (
     origin,
 )
 from idp.domain.events.sessions import (
+    AccessTokenRevoked,
     AccountLocked,
     AccountUnlocked,
     ClientSignedIn,
@@ -77,6 +78,7 @@ from idp.domain.events.trail import (
 __all__ = [
     "HIDDEN",
     "AccessDenied",
+    "AccessTokenRevoked",
     "AccountLocked",
     "AccountUnlocked",
     "AuditDayClosed",

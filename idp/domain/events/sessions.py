@@ -125,6 +125,13 @@ class SessionRevoked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessTokenRevoked(Event):
+    """One access token ended before its time, at the wish of its client. The session lives on."""
+
+    name = "access_token_revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokensRefreshed(Counted):
     """Of one session, within two seconds."""
 

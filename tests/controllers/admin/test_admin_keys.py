@@ -53,6 +53,21 @@ async def test_rotating_makes_the_next_key_and_tells_the_trail(node: World, admi
     assert event["detail"]["kid"] == key["kid"]
 
 
+async def test_rotating_makes_the_next_key_of_every_algorithm_in_use(node: World, admin: Tokens) -> None:
+    await node.services.administration.keys.provide(["ES256"])
+
+    made = (await node.call("POST", "/admin/keys/rotate", admin)).json()
+    listed = (await node.call("GET", "/admin/keys", admin)).json()["keys"]
+
+    assert (made["key"]["algorithm"], [key["algorithm"] for key in made["others"]]) == ("RS256", ["ES256"])
+    assert [(key["algorithm"], key["bits"], key["status"]) for key in listed] == [
+        ("RS256", 2048, "active"),
+        ("ES256", 256, "active"),
+        ("RS256", 2048, "next"),
+        ("ES256", 256, "next"),
+    ]
+
+
 async def test_another_key_waits_already(node: World, admin: Tokens) -> None:
     await node.call("POST", "/admin/keys/rotate", admin)
 

@@ -13,7 +13,9 @@ from idp.app import quart_app
 from idp.controllers.openapi.routes import routes_of
 from idp.controllers.well_known import PATHS
 
-BESIDE_QUART = {("post", "/oauth2/token"), *(("get", path) for path in PATHS)}
+USERINFO = {("get", "/oauth2/userinfo"), ("post", "/oauth2/userinfo")}
+OF_CLIENTS = {("post", f"/oauth2/{name}") for name in ("token", "revoke", "introspect")}
+BESIDE_QUART = OF_CLIENTS | USERINFO | {("get", path) for path in PATHS}
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
@@ -52,7 +54,7 @@ async def test_every_operation_has_a_name_of_its_own(document: dict[str, Any]) -
 async def test_what_needs_a_user_says_so_and_what_the_caller_gets_without_one(
     world: World, document: dict[str, Any]
 ) -> None:
-    guarded = {
+    guarded = USERINFO | {
         (route.method.lower(), route.template)
         for route in routes_of(quart_app(world.services, world.settings))
         if route.access in ("user", "admin")

@@ -1,0 +1,58 @@
+"""
+Who the user of an access token is, for the client that holds it (OpenID Connect Core, section 5.3).
+
+What is told follows from the scope of that token, the claims that its client asked for by name, and the user as of now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from idp.domain.claims import claims_for
+from idp.domain.clients import Client, Clients
+from idp.domain.errors import InsufficientScope, InvalidToken
+from idp.domain.sessions import SessionState
+from idp.domain.signing_keys import ALGORITHM, SigningKeys
+from idp.domain.users import Users
+from idp.services.access_tokens import AccessTokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserInfo:
+    access_tokens: AccessTokens
+    users: Users
+    clients: Clients
+    keys: SigningKeys
+    issuer: str
+
+    async def of(self, presented: str) -> dict[str, Any] | str:
+        """
+        The claims; for a client that has `userinfo_signed_response_alg`, as a JWT in compact form (section 5.3.2).
+
+        Raises `InvalidToken`, and `InsufficientScope` for a token without the scope openid or without a user.
+        """
+        live = await self.access_tokens.live(presented)
+        if live.state is None or "openid" not in live.scopes:
+            raise InsufficientScope
+        user = await self.users.find(live.state.session.user_id)
+        client = await self.clients.find(live.state.session.client_id)
+        if user is None or client is None or not client.enabled:
+            raise InvalidToken(reason="the user or the client is gone")
+        claims = {"sub": str(user.id), **claims_for(user, live.scopes, _requested(live.state))}
+        algorithm = client.userinfo_signed_response_alg
+        return self._signed(claims, client, algorithm) if algorithm else claims
+
+    def _signed(self, claims: Mapping[str, Any], client: Client, algorithm: str) -> str:
+        payload = orjson.dumps({"iss": self.issuer, "aud": client.client_id, **claims})
+        other = {} if algorithm == ALGORITHM else {"algorithm": algorithm}
+        return self.keys.sign(payload, typ="JWT", **other)
+
+
+def _requested(state: SessionState) -> Mapping[str, Any] | None:
+    """By name, for this answer (section 5.5)."""
+    section = (state.session.requested_claims or {}).get("userinfo")
+    return section if isinstance(section, Mapping) else None
