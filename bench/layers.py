@@ -93,6 +93,7 @@ def _tokens(services: Services, settings: Settings, opened: Opened) -> dict[str,
         lifetime=settings.access_token_ttl,
         now=now,
         sessions=services.sessions,
+        revoked_tokens=services.revoked_tokens,
     )
     return {
         "RSA-2048 signature": _plain(BareSignature().sign),

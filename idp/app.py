@@ -52,6 +52,7 @@ from idp.controllers.pages.consent import consent_routes
 from idp.controllers.pages.forgotten import forgotten_routes
 from idp.controllers.pages.hosted import Hosted
 from idp.controllers.pages.login import login_routes
+from idp.controllers.pages.logout import logout_routes
 from idp.controllers.pages.register import register_routes, verification_routes
 from idp.controllers.pages.rendering import Pages
 from idp.controllers.pages.visits import Visits
@@ -203,6 +204,7 @@ def _page_routes(services: Services, hosted: Hosted) -> list[Blueprint]:
         authorize_routes(authorization, hosted),
         login_routes(services.hosted.login, authorization, services.rate_limiter, hosted),
         consent_routes(authorization, hosted),
+        logout_routes(services.hosted.logout, hosted),
         register_routes(services.registration, authorization, services.rate_limiter, hosted),
         verification_routes(services.accounts.email_verification, services.rate_limiter, hosted),
         *_account_routes(services, hosted),
