@@ -39,7 +39,7 @@ const client = await connect({
 
 if (client) {
   $('sign-in').onclick = trying(client, () => client.signIn());
-  $('sign-out').onclick = () => client.signOut();
+  $('sign-out').onclick = trying(client, () => client.signOut());
   $('refresh').onclick = trying(client, async () => {
     const session = await ($('locks').checked ? client.refreshInTurn() : client.refresh());
     refreshes += 1;
