@@ -17,6 +17,7 @@ from idp.domain.audit import AuditTrail
 from idp.domain.clients import Clients, digest_of_secret
 from idp.domain.events import Events
 from idp.domain.refresh_tokens import RefreshTokenFormat
+from idp.domain.revoked_tokens import RevokedTokens
 from idp.domain.sessions import Sessions
 from idp.domain.signing_keys import SigningKeys
 from idp.domain.users import Users
@@ -62,6 +63,7 @@ class Services:
     users: Users
     clients: Clients
     sessions: Sessions
+    revoked_tokens: RevokedTokens
     events: Events
     keys: SigningKeys
     rate_limiter: RateLimiter
@@ -141,6 +143,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         users=users,
         clients=clients,
         sessions=outside.sessions,
+        revoked_tokens=outside.revoked_tokens,
         events=outside.trail,
         keys=outside.keys,
         rate_limiter=rate_limiter,
