@@ -1,4 +1,4 @@
-"""Whole ways through the real server in a real browser, its cookies and the policies of its pages included."""
+"""Whole journeys in a real browser against the running server: what a user does, from the client's page and back to it."""
 
 from __future__ import annotations
 
@@ -6,157 +6,261 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import axe_playwright_python
 import pytest
-from chromium import PATIENCE, watched
+from client_site import ClientSite
 from hosted import Party
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, BrowserContext, Page, expect
 from world import PASSWORD, World
 
-ACCOUNT = ("", "/profile", "/email", "/password", "/sessions", "/applications", "/history", "/delete")
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+PHONE: dict[str, Any] = {"viewport": {"width": 320, "height": 640}, "color_scheme": "dark", "has_touch": True}
+PATIENCE = 60_000
 
 
 @dataclass
-class Callback:
-    """The client's own address: takes the answer, then sends the browser on to another site of its own."""
+class Person:
+    """In a browser of their own. *complaints*: what the console said, violations of the policy above all."""
 
-    url: str = ""
-    bodies: list[str] = field(default_factory=list)
+    world: World
+    context: BrowserContext
+    page: Page
+    complaints: list[str] = field(default_factory=list)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = next((line for line in head.lower().splitlines() if line.startswith("content-length:")), ":0")
-        if head.startswith("POST"):
-            self.bodies.append((await reader.readexactly(int(length.partition(":")[2]))).decode())
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<title>Photos</title>")
-        writer.close()
+    async def begin(self, party: Party, **changes: str | None) -> None:
+        """By the link on the client's page."""
+        await self.page.goto(f"{self.world.settings.issuer}/oauth2/authorize?{urlencode(party.request(**changes))}")
+
+    async def sign_in(self, email: str, password: str = PASSWORD) -> None:
+        await self.page.fill("#email", email)
+        await self.page.fill("#password", password)
+        await self.page.click("#sign-in")
+
+    async def answer(self) -> dict[str, str]:
+        """What the client is told."""
+        await self.page.wait_for_url("**/callback?**")
+        return dict(parse_qsl(urlsplit(self.page.url).query))
+
+    async def examined(self) -> None:
+        """The page at hand has no fault that axe finds, and fits its width. Needs scripts."""
+        await self.page.evaluate(AXE)
+        found = await self.page.evaluate("() => axe.run()")
+        assert [f"{it['id']}: {[node['html'] for node in it['nodes']]}" for it in found["violations"]] == []
+        assert await self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.fixture
-async def callback() -> AsyncIterator[Callback]:
-    found = Callback()
-    server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
-    found.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/callback"
-    async with server:
-        yield found
+async def party(world: World, client_site: ClientSite) -> Party:
+    return await Party.registered(world, redirect_uris=(client_site.callback,), first_party=False)
 
 
 @asynccontextmanager
-async def tab(browser: Browser, **options: Any) -> AsyncIterator[tuple[Page, list[str]]]:
+async def person(browser: Browser, world: World, **options: Any) -> AsyncIterator[Person]:
     context = await browser.new_context(**options)
-    context.set_default_timeout(PATIENCE)
-    page = await context.new_page()
     try:
-        yield page, watched(page)
+        context.set_default_timeout(PATIENCE)
+        someone = Person(world, context, await context.new_page())
+        context.on("console", lambda message: someone.complaints.append(message.text))
+        yield someone
     finally:
         await context.close()
 
 
-async def begin(page: Page, party: Party, **changes: str) -> None:
-    await page.goto(f"{party.world.settings.issuer}/oauth2/authorize?{urlencode(party.request(**changes))}")
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+async def test_from_a_new_account_to_signing_out(browser: Browser, world: World, party: Party, scripts: bool) -> None:
+    email = world.new_email()
+    async with person(browser, world, java_script_enabled=scripts) as ada:
+        await ada.begin(party)
+        await ada.page.click("text=Create an account")
+        await ada.page.fill("#name", "Ada Lovelace")
+        await ada.page.fill("#email", email)
+        await ada.page.fill("#password", PASSWORD)
+        await ada.page.click("#register")
+        await expect(ada.page.locator("h1")).to_have_text("Look into your inbox")
+        mail = await world.mail(email, "Verify")
+        confirming = await ada.context.new_page()
+        await confirming.goto(mail.link)
+        await confirming.click("#confirm")
+        await expect(confirming.locator("h1")).to_have_text("Your e-mail address is confirmed")
+        await ada.page.click("#continue")
+        await ada.sign_in(email)
+        await expect(ada.page.locator("h1")).to_have_text("Test asks for access")
+        await ada.page.click("#allow")
+        tokens = (await party.redeem((await ada.answer())["code"])).json()
+        assert (await world.profile(tokens["access_token"])).json()["user"]["emailVerified"] is True
+
+        both = await asyncio.gather(*(party.refresh(tokens["refresh_token"]) for _ in range(2)))
+        assert [tab.status_code for tab in both] == [200, 200]
+
+        await ada.page.goto(f"{world.settings.issuer}/account")
+        await expect(ada.page.locator("main")).to_contain_text("Ada Lovelace")
+        await ada.page.click("#sign-out")
+        assert (await party.refresh(both[0].json()["refresh_token"])).status_code == 400
+        await ada.page.goto(f"{world.settings.issuer}/account")
+        await expect(ada.page.locator("#sign-in")).to_be_visible()
+
+    assert ada.complaints == []
 
 
-async def sign_in(page: Page, email: str) -> None:
-    await page.fill("#email", email)
-    await page.fill("#password", PASSWORD)
-    await page.click("#sign-in")
-
-
-@pytest.mark.parametrize("scripts", [True, False])
-async def test_a_user_signs_in_allows_and_comes_back_with_a_code(
-    world: World, browser: Browser, callback: Callback, scripts: bool
-) -> None:
-    party = await Party.registered(world, first_party=False, redirect_uris=(callback.url,))
-    email = await world.registered()
-
-    async with tab(browser, java_script_enabled=scripts) as (page, complaints):
-        await begin(page, party)
-        await sign_in(page, email)
-        await page.click("#allow")
-        await page.wait_for_url(f"{callback.url}?*")
-        answer = parse_qs(urlsplit(page.url).query)
-
-    assert answer["state"] == [party.state]
-    assert (await party.redeem(answer["code"][0])).status_code == 200
-    assert complaints == []
-
-
-@pytest.mark.parametrize("scripts", [True, False])
-async def test_an_answer_in_a_form_arrives(world: World, browser: Browser, callback: Callback, scripts: bool) -> None:
-    """HD7."""
-    party = await Party.registered(world, redirect_uris=(callback.url,))
-    email = await world.registered()
-
-    async with tab(browser, java_script_enabled=scripts) as (page, complaints):
-        await begin(page, party, response_mode="form_post")
-        await sign_in(page, email)
-        if not scripts:
-            await page.click("#continue")
-        await page.wait_for_url(callback.url)
-
-    (body,) = callback.bodies
-    assert (await party.redeem(parse_qs(body)["code"][0])).status_code == 200
-    assert complaints == []
-
-
-async def test_a_wrong_password_is_told_and_the_right_one_goes_on(world: World, browser: Browser) -> None:
-    email = await world.registered()
-
-    async with tab(browser) as (page, complaints):
-        await page.goto(f"{world.settings.issuer}/login")
-        await page.fill("#email", email)
-        await page.fill("#password", "Another-Horse-7")
-        await page.click("#sign-in")
-        assert "wrong" in await page.inner_text("#error")
-        assert await page.input_value("#email") == email
-        assert await page.input_value("#password") == ""
-        await page.fill("#password", PASSWORD)
-        await page.click("#sign-in")
-        await page.wait_for_url("**/account")
-
-    assert [it for it in complaints if "status of 401" not in it] == []
-
-
-async def test_all_pages_of_the_account_are_there_in_german_too_until_one_signs_out(
-    world: World, browser: Browser
+async def test_every_page_of_a_sign_in_is_accessible_on_a_phone_in_the_dark(
+    browser: Browser, world: World, party: Party
 ) -> None:
     email = await world.registered()
-
-    async with tab(browser, locale="de-AT") as (page, complaints):
-        await page.goto(f"{world.settings.issuer}/login")
-        await sign_in(page, email)
-        await page.wait_for_url("**/account")
-        headings = []
-        for place in ACCOUNT:
-            answer = await page.goto(f"{world.settings.issuer}/account{place}")
-            assert answer is not None
-            assert answer.status == 200
-            headings.append(await page.inner_text("h1"))
-        await page.click("#sign-out")
-        left = await page.inner_text("h1")
-        await page.goto(f"{world.settings.issuer}/account")
-        assert urlsplit(page.url).path == "/login"
-
-    assert headings == [
-        "Ihr Konto", "Profil", "E-Mail-Adresse", "Passwort", "Geräte und Sitzungen", "Anwendungen", "Anmeldeverlauf",
-        "Konto löschen",
-    ]  # fmt: skip
-    assert left == "Sie sind abgemeldet"
-    assert complaints == []
+    async with person(browser, world, **PHONE) as ada:
+        await ada.begin(party)
+        await ada.examined()
+        await ada.sign_in(email, "Wrong-Horse-7")
+        await expect(ada.page.locator("#error")).to_be_visible()
+        await ada.examined()
+        await world.services.user_administration.unlock(email)
+        await ada.sign_in(email)
+        await expect(ada.page.locator("#allow")).to_be_visible()
+        await ada.examined()
+        await ada.page.click("#allow")
+        await ada.answer()
+        for place in ("", "/profile", "/password", "/email", "/sessions", "/applications", "/history", "/delete"):
+            await ada.page.goto(f"{world.settings.issuer}/account{place}")
+            await ada.examined()
 
 
-async def test_a_frame_of_another_site_shows_no_page(world: World, browser: Browser, callback: Callback) -> None:
-    """HD11."""
-    async with tab(browser) as (page, complaints):
-        await page.goto(callback.url)
-        await page.evaluate(
-            "(url) => new Promise((done) => { const frame = document.createElement('iframe');"
-            " frame.onload = done; frame.src = url; document.body.append(frame); })",
-            f"{world.settings.issuer}/login",
+async def test_a_wrong_password_is_told_without_saying_which_half_and_the_address_stays(
+    browser: Browser, world: World, party: Party
+) -> None:
+    async with person(browser, world) as ada:
+        await ada.begin(party)
+        await ada.sign_in("nobody@example.com", "Wrong-Horse-7")
+
+        await expect(ada.page.locator("#error")).to_contain_text("The e-mail address or the password is wrong.")
+        assert await ada.page.input_value("#email") == "nobody@example.com"
+        assert await ada.page.input_value("#password") == ""
+        assert await ada.page.evaluate("document.activeElement.id") == "error"
+
+
+async def test_who_is_locked_out_is_told_to_wait(browser: Browser, world: World, party: Party) -> None:
+    email = await world.registered()
+    async with person(browser, world) as ada:
+        await ada.begin(party)
+        await ada.sign_in(email, "Wrong-Horse-7")
+        await expect(ada.page.locator("#error")).to_contain_text("wrong")
+        await world.database.execute(
+            "UPDATE sign_in_failures SET failures = 5, blocked_until = now() + interval '15 minutes'"
+            " WHERE user_id = (SELECT id FROM users WHERE email = $1)",
+            email,
         )
-        shown = [frame.url for frame in page.frames[1:]]
+        await ada.sign_in(email)
 
-    assert not any(url.startswith(world.settings.issuer) for url in shown)
-    assert any("frame" in complaint for complaint in complaints)
+        await expect(ada.page.locator("#error")).to_contain_text("Too many attempts")
+
+
+async def test_a_sign_in_that_has_expired_says_so_and_leads_nowhere(
+    browser: Browser, world: World, party: Party
+) -> None:
+    async with person(browser, world) as ada:
+        await ada.begin(party)
+        await world.cache.flushall()
+
+        await ada.sign_in(await world.registered())
+
+        await expect(ada.page.locator("#error")).to_contain_text("expired")
+        assert ada.page.url.startswith(world.settings.issuer)
+
+
+async def test_back_and_forward_again_end_at_the_client(browser: Browser, world: World, party: Party) -> None:
+    async with person(browser, world) as ada:
+        await ada.begin(party)
+        await ada.sign_in(await world.registered())
+        await expect(ada.page.locator("#allow")).to_be_visible()
+        await ada.page.go_back()
+        await ada.page.wait_for_load_state()
+        await expect(ada.page.locator("#allow, #sign-in")).to_be_visible()
+        await ada.page.reload()
+        await ada.page.click("#allow")
+
+        assert (await party.redeem((await ada.answer())["code"])).status_code == 200
+
+
+async def test_two_tabs_sign_in_for_two_clients_without_mixing_them_up(
+    browser: Browser, world: World, client_site: ClientSite
+) -> None:
+    """AZ29."""
+    first = await Party.registered(world, redirect_uris=(client_site.callback,), first_party=False)
+    second = await Party.registered(world, redirect_uris=(client_site.callback,), first_party=False)
+    email = await world.registered()
+    async with person(browser, world) as ada:
+        await ada.begin(first)
+        other = Person(world, ada.context, await ada.context.new_page())
+        await other.begin(second)
+        await other.sign_in(email)
+        await other.page.click("#allow")
+        theirs = await other.answer()
+        await ada.sign_in(email)
+        await ada.page.click("#allow")
+        mine = await ada.answer()
+
+    assert (mine["state"], theirs["state"]) == (first.state, second.state)
+    assert (await first.redeem(mine["code"])).status_code == 200
+    assert (await second.redeem(theirs["code"])).status_code == 200
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+async def test_an_answer_by_form_reaches_the_client(
+    browser: Browser, world: World, party: Party, scripts: bool
+) -> None:
+    async with person(browser, world, java_script_enabled=scripts) as ada:
+        sent: list[str] = []
+        ada.page.on(
+            "request",
+            lambda request: sent.append(request.post_data or "") if request.url == party.redirect_uri else None,
+        )
+        await ada.begin(party, response_mode="form_post")
+        await ada.sign_in(await world.registered())
+        await ada.page.click("#allow")
+        if not scripts:
+            await ada.page.click("#continue")
+        await ada.page.wait_for_url("**/callback")
+
+        answer = dict(parse_qsl(sent[0]))
+        assert answer["state"] == party.state
+        assert (await party.redeem(answer["code"])).status_code == 200
+    assert ada.complaints == []
+
+
+async def test_a_form_of_the_clients_page_begins_a_sign_in_and_finds_who_is_signed_in(
+    browser: Browser, world: World, client_site: ClientSite, party: Party
+) -> None:
+    """AZ1: with it comes no cookie of ours, since it is another site's."""
+    email = await world.registered()
+    inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in party.request().items())
+    form = f'<form method="post" action="{world.settings.issuer}/oauth2/authorize">{inputs}<button id="go">Go</button></form>'
+    async with person(browser, world) as ada:
+        await ada.begin(party)
+        await ada.sign_in(email)
+        await ada.answer()
+        await ada.context.route("https://rp.example/", lambda route: route.fulfill(body=form, content_type="text/html"))
+        await ada.page.goto("https://rp.example/")
+        await ada.page.click("#go")
+
+        assert (await party.redeem((await ada.answer())["code"])).status_code == 200
+
+
+async def test_our_pages_are_shown_in_no_frame(browser: Browser, world: World, client_site: ClientSite) -> None:
+    """HD11."""
+    async with person(browser, world) as eve:
+        frame = f'<iframe id="it" src="{world.settings.issuer}/login"></iframe>'
+        client_site.pages["/frame"] = frame
+        await eve.page.goto(f"{client_site.origin}/frame")
+
+        assert await eve.page.frame_locator("#it").locator("#email").count() == 0
+        assert any("frame-ancestors" in it for it in eve.complaints)
+
+
+async def test_german_speakers_read_german(browser: Browser, world: World, party: Party) -> None:
+    async with person(browser, world, locale="de-DE") as ada:
+        await ada.begin(party)
+        await expect(ada.page.locator("#sign-in")).to_have_text("Anmelden")
+        await ada.begin(party, ui_locales="en")
+        await expect(ada.page.locator("#sign-in")).to_have_text("Sign in")

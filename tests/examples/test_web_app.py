@@ -9,7 +9,7 @@ from html import unescape
 
 import httpx
 import pytest
-from hosted import GRANTS, Browser, claims_of
+from hosted import GRANTS, Browser
 from process import free_port
 from program import example
 from world import World

@@ -87,7 +87,7 @@ async def stepping_site(world: World, folder: Path, *, ahead: timedelta = MAX_AG
         before = [server.rounds for server in servers]
         # The round that was under way may have begun before the step.
         while any(server.rounds < rounds + 2 for server, rounds in zip(servers, before, strict=True)):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.002)
 
     async with AsyncExitStack() as stack:
         urls = [await stack.enter_async_context(stepping_node(world, keys, clock)) for keys in nodes]
