@@ -142,10 +142,9 @@ def _must_sign_in(request: AuthorizationRequest, visitor: Visitor, situation: Si
 
 
 def _must_consent(request: AuthorizationRequest, visitor: Visitor, situation: Situation) -> bool:
-    if request.consented == visitor.session.id:
-        return False
-    if "consent" in request.prompt:
+    if "consent" in request.prompt and request.consented != visitor.session.id:
         return True
+    # By what is allowed now, not by what this request was once allowed: consent may have been withdrawn meanwhile.
     return not situation.client.first_party and not set(situation.needed) <= situation.allowed
 
 

@@ -47,7 +47,11 @@ class Redeemed:
 class AuthorizationCodes(Protocol):
     async def add(self, digest: str, grant: AuthorizedGrant) -> None: ...
 
-    async def find(self, digest: str) -> AuthorizedGrant | Redeemed | None: ...
+    async def find(self, digest: str) -> AuthorizedGrant | Redeemed | None:
+        """For who presents it: of one that is redeemed this is another use, and remembered."""
 
     async def redeem(self, digest: str, session_id: UUID) -> bool:
         """True for the one call that redeems it, with a *session_id* of its own; whatever its use leads to, there is no other."""
+
+    async def used_again(self, digest: str) -> bool:
+        """Whether it was presented after it was redeemed."""

@@ -9,6 +9,8 @@ from typing import Any
 SECTIONS = ("userinfo", "id_token")
 MOST_CLAIMS = 50
 LONGEST_NAME = 100
+DEEPEST = 8
+LARGEST = 2**53  # what every reader of JSON keeps exactly
 
 
 class MalformedClaims(ValueError):
@@ -35,19 +37,19 @@ def _section(name: str, given: Any) -> dict[str, Any]:
         raise MalformedClaims(f"In the claims parameter {name} is an object of at most {MOST_CLAIMS} members.")
     if not all(isinstance(demand, dict) or demand is None for demand in given.values()):
         raise MalformedClaims(f"In the claims parameter each member of {name} is null or an object.")
-    if any(len(claim) > LONGEST_NAME for claim in given) or not _stored(given):
-        raise MalformedClaims(f"In the claims parameter {name} holds a text that no claim can have.")
+    if any(len(claim) > LONGEST_NAME for claim in given) or not _storable(given):
+        raise MalformedClaims(f"In the claims parameter {name} holds a value that no claim can have.")
     return dict(given)
 
 
-def _stored(value: Any) -> bool:
-    """Whether it can be stored: no NUL, no half of a surrogate pair, no number that is none."""
-    try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        text.encode()
-    except (ValueError, RecursionError):
-        return False
-    return "\\u0000" not in text
+def _storable(value: Any, depth: int = 1) -> bool:
+    """Whether every store can keep it: no NUL, no half of a surrogate pair, no number out of range, not nested deep."""
+    if isinstance(value, dict | list):
+        members = [*value, *value.values()] if isinstance(value, dict) else value
+        return depth <= DEEPEST and all(_storable(member, depth + 1) for member in members)
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    return not isinstance(value, int | float) or abs(value) <= LARGEST
 
 
 def demanded_subject(requested: Mapping[str, Any] | None) -> str | None:

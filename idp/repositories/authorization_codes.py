@@ -16,6 +16,7 @@ from idp.domain.authorization_codes import LIFETIME, REMEMBERED, AuthorizedGrant
 ADD = scripts.load("code_add")
 FIND = scripts.load("code_find")
 REDEEM = scripts.load("code_redeem")
+REUSED = scripts.load("code_reused")
 IDS = ("user_id", "browser_session_id")
 
 
@@ -35,6 +36,9 @@ class RedisAuthorizationCodes:
 
     async def redeem(self, digest: str, session_id: UUID) -> bool:
         return bool(await self._redis.run(REDEEM, _keys(digest), str(session_id), _ms(REMEMBERED)))
+
+    async def used_again(self, digest: str) -> bool:
+        return bool(await self._redis.run(REUSED, _keys(digest)))
 
 
 def _grant(stored: dict[str, Any]) -> AuthorizedGrant:

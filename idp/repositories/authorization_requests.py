@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,8 +23,9 @@ class RedisAuthorizationRequests:
         self._redis = redis
 
     async def put(self, digest: str, request: AuthorizationRequest) -> None:
-        lifetime = int(LIFETIME.total_seconds() * 1000)
-        await self._redis.run(PUT, _keys(digest), orjson.dumps(asdict(request), default=str), lifetime)
+        # From when it was made: a step that is stored does not prolong it.
+        left = int((request.created_at + LIFETIME - datetime.now(UTC)).total_seconds() * 1000)
+        await self._redis.run(PUT, _keys(digest), orjson.dumps(asdict(request), default=str), max(left, 1))
 
     async def find(self, digest: str) -> AuthorizationRequest | None:
         stored = await self._redis.run(GET, _keys(digest))

@@ -128,7 +128,8 @@ class PostgresSessions:
             row = await connection.fetchrow(REVOKE, session_id, reason)
             if row is None:
                 return False
-            await logout_notices.queue(connection, [row])
+            if reason is not RevokedReason.TOKEN_REVOKED:  # which the client has done itself
+                await logout_notices.queue(connection, [row])
             if reason.theft:
                 await self._mails.write(connection, MailKind.REFRESH_TOKEN_REUSED, row["email"], row["user_id"])
             event = revocation_of(row, reason)

@@ -63,9 +63,19 @@ class CodeService:
         return PresentedCode(digest, found)
 
     async def redeem(self, presented: PresentedCode, session_id: UUID) -> None:
-        """Of many calls at once, one returns; the others raise `InvalidToken`."""
+        """Of many calls at once, one returns; the others raise `InvalidToken`, and are a second use as any other."""
         if not await self.codes.redeem(presented.digest, session_id):
+            if isinstance(found := await self.codes.find(presented.digest), Redeemed):
+                await self._end(found.session_id)
             raise InvalidToken(reason="code used before")
+
+    async def started(self, presented: PresentedCode, session_id: UUID) -> None:
+        """
+        The session that the code begins is stored. A second use that came before that found nothing to end, so it is made
+        good here: whichever comes first, the session ends.
+        """
+        if await self.codes.used_again(presented.digest):
+            await self._end(session_id)
 
     async def _end(self, session_id: UUID) -> None:
         state = await self.records.find(session_id)

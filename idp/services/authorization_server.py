@@ -162,6 +162,8 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
                     await self.codes.redeem(request.code, request.session.id)
                 refreshable = request.client.check_grant_type("refresh_token")
                 refresh_token = await self.sessions.start(request.session, refreshable=refreshable)
+                if request.code is not None:
+                    await self.codes.started(request.code, request.session.id)
                 if refresh_token is not None:
                     token["refresh_token"] = refresh_token
         except InvalidToken as refusal:

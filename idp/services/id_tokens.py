@@ -16,9 +16,8 @@ from typing import Any
 
 import orjson
 from joserfc import jws
-from joserfc.errors import JoseError, UnsupportedAlgorithmError
+from joserfc.errors import JoseError
 from joserfc.jwk import import_key
-from joserfc.jws import JWSRegistry
 
 from idp.domain.authorization import PASSWORD_ACR
 from idp.domain.claims import claims_for
@@ -26,6 +25,7 @@ from idp.domain.clients import Client
 from idp.domain.sessions import Session
 from idp.domain.signing_keys import SigningKeys
 from idp.domain.users import User
+from idp.services.signatures import Algorithms
 
 TYPE = "JWT"
 # Of the hash whose first half is `at_hash`: that of the signature (OpenID Connect Core, section 3.1.3.6).
@@ -36,14 +36,6 @@ HASHES: Mapping[str, Callable[[bytes], Any]] = {
     "EdDSA": hashlib.sha512,
 }
 LONGEST_HINT = 8000
-
-
-class _Algorithms(JWSRegistry):
-    def get_alg(self, name: str) -> Any:
-        """Without the warning that EdDSA should be called by its curve (RFC 9864): it is told under that name."""
-        if name not in (self.allowed or ()):
-            raise UnsupportedAlgorithmError(name)
-        return self.algorithms[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +107,7 @@ class IdTokens:
             raise ValueError("not an ID token")
         key = next(key for key in self.keys.published() if key["kid"] == header["kid"])
         verified = jws.deserialize_compact(
-            presented, import_key(dict(key)), registry=_Algorithms(algorithms=[key["alg"]])
+            presented, import_key(dict(key)), registry=Algorithms(algorithms=[key["alg"]])
         )
         claims = orjson.loads(verified.payload or b"")
         if not isinstance(claims, dict):

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from idp.domain.authorization_errors import LocalError
 from idp.domain.browser_sessions import Visitor, digest_of, new_token
+from idp.domain.errors import StoreUnavailable
 from idp.domain.logout import LogoutRequest, LogoutRequests
 from idp.domain.sessions import RevokedReason, Sessions
 from idp.services.hosted_login import HostedLogin
@@ -85,7 +86,10 @@ class Logout:
         """The user wants it, whatever has become of the request: without it the way back to the client is lost."""
         if visitor is not None:
             await self.hosted_login.sign_out(visitor.session.id)
-        request = await self.forget(handle, browser)
+        try:
+            request = await self.forget(handle, browser)
+        except StoreUnavailable:
+            request = None
         return await self._done(request or LogoutRequest())
 
     async def forget(self, handle: str | None, browser: str) -> LogoutRequest | None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from chromium import MISSING, Bench, chromium, executable
+from client_site import ClientSite, serving
 from playwright.async_api import Browser
 
 
@@ -21,3 +22,9 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 def bench(browser: Browser) -> Bench:
     return Bench(browser)
+
+
+@pytest.fixture
+async def client_site() -> AsyncIterator[ClientSite]:
+    async with serving() as site:
+        yield site

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from idp.controllers.openapi.reading import chapters
-from idp.controllers.pages.notices import Notice, Wrong
+from idp.controllers.pages.notices import Notice
 from idp.domain.clients import Client
 from idp.domain.errors import FieldError, InvalidCredentials
 
@@ -31,6 +31,10 @@ USER = {
 LONG_USER = USER | {"name": "W" * 50, "email": f"{'w' * 60}@{'mail.' * 20}example", "email_verified": False}
 FORM = {"csrf_token": "c" * 43, "handle": "h" * 43}
 ACCOUNT = {"csrf_token": "c" * 43, "user": USER}
+NO_SUCH_ADDRESS = "The redirect_uri is not one that is registered for this application."
+NO_WEB_ADDRESS = "Give an address that begins with https:// or http://."
+UNCONFIRMED = "Confirm that the account is to be deleted."
+WRONG_PASSWORD = "This is not your password."
 NEW_PASSWORD_FAULT = "The password needs at least 8 characters. The password needs a digit."
 
 
@@ -93,7 +97,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "forgot_password": {"first": FORM | {"email": ""}},
     "reset_password": {
         "first": {"csrf_token": "c", "token": "t"},
-        "dead": {"csrf_token": "c", "token": "t", "errors": [{"field": None, "message": Wrong.LINK}]},
+        "dead": {"csrf_token": "c", "token": "t", "errors": [{"field": None, "message": "This link does not work."}]},
     },
     "verify_email": {
         "link": FORM | {"token": "t", "email": None},
@@ -127,7 +131,12 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "signed_out": {"first": {"client": CLIENT, "return_to": "https://photos.example/"}, "alone": {"return_to": None}},
     "error": {
-        "request": {"status": 400, "message": Wrong.REDIRECT_URI, "code": "invalid_request", "request_id": "4f1c9a02"}
+        "request": {
+            "status": 400,
+            "message": NO_SUCH_ADDRESS,
+            "code": "invalid_request",
+            "request_id": "4f1c9a02",
+        }
         | {"retry_after": None, "back": None},
         "limited": {"status": 429, "message": "Too many requests: wait, then try again.", "code": None}
         | {"request_id": None, "retry_after": 640, "back": "/account"},
@@ -148,14 +157,19 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "first": ACCOUNT | {"name": USER["name"], "claims": CLAIMS, "notice": Notice.PROFILE_SAVED},
         "wrong": ACCOUNT
         | {"name": "", "claims": {}}
-        | {"errors": [FieldError("name", "A name has 2 to 50 characters."), FieldError("website", Wrong.MISSING)]},
+        | {
+            "errors": [
+                FieldError("name", "A name has 2 to 50 characters."),
+                FieldError("website", NO_WEB_ADDRESS),
+            ]
+        },
     },
     "account_password": {
         "first": ACCOUNT,
         "wrong": ACCOUNT
         | {
             "errors": [
-                FieldError("current_password", Wrong.PASSWORD),
+                FieldError("current_password", WRONG_PASSWORD),
                 FieldError("new_password", NEW_PASSWORD_FAULT),
             ]
         },
@@ -198,7 +212,12 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "account_delete": {
         "first": ACCOUNT,
         "wrong": ACCOUNT
-        | {"errors": [FieldError("confirm", Wrong.UNCONFIRMED), FieldError("current_password", Wrong.PASSWORD)]},
+        | {
+            "errors": [
+                FieldError("confirm", UNCONFIRMED),
+                FieldError("current_password", WRONG_PASSWORD),
+            ]
+        },
     },
     "front": {"first": {"issuer": "https://id.example"}},
     "api-docs": {"first": {"document": DOCUMENT, "chapters": chapters(DOCUMENT)}},

@@ -1,12 +1,13 @@
 """
 Pictures of the pages in docs/screenshots, a desktop's and a phone's of each: `python tests/browser/screenshots.py [FOLDER]`.
 
-Not part of the tests: run it after a change of how pages look.
+Not part of the tests: run it after a change of how pages look. Where Pillow is installed the pictures take a third of the space.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 from pathlib import Path
 
@@ -16,6 +17,17 @@ from page_samples import SAMPLES
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 SIZES = {"": {"width": 900, "height": 640}, "-phone": {"width": 360, "height": 640}}
 LEFT_OUT = {"api-docs", "front"}
+
+
+def packed(picture: bytes) -> bytes:
+    """With a palette, which is enough for pages of a few colours."""
+    try:
+        from PIL import Image
+    except ImportError:
+        return picture
+    small = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(96, dither=0).save(small, "PNG", optimize=True)
+    return small.getvalue()
 
 
 async def main(folder: Path, scheme: str, *, every_state: bool) -> None:
@@ -32,7 +44,7 @@ async def main(folder: Path, scheme: str, *, every_state: bool) -> None:
                         continue
                     async with bench.show(name, state, stays=True, viewport=size, color_scheme=scheme) as shown:
                         file = f"{name}-{state}{suffix}.png" if every_state else f"{name}{suffix}.png"
-                        await shown.page.screenshot(path=folder / file, full_page=True)
+                        (folder / file).write_bytes(packed(await shown.page.screenshot(full_page=True)))
 
 
 if __name__ == "__main__":

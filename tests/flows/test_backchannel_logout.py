@@ -6,17 +6,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from uuid import UUID
 
 import jwt
 import pytest
-from hosted import claims_of
+from hosted import Browser, claims_of, form_of
 from leaving import SignedIn, signed_in
 from own_account import NEW_PASSWORD, change_password, delete
 from told import Listener, is_due, listener, notices, queued, until, until_none
 from world import Tokens, World
 
-from idp.domain.browser_sessions import EndedReason
 from idp.services.backchannel_logout import PER_CLIENT
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -38,10 +36,14 @@ async def by_the_user_from_elsewhere(user: SignedIn) -> None:
     await user.world.call("DELETE", f"/auth/sessions/{sid(user)}", tokens)
 
 
-async def by_ending_the_browser_session(user: SignedIn) -> None:
-    query = "SELECT browser_session_id FROM sessions WHERE id = $1"
-    session_id = await user.world.database.fetchval(query, sid(user))
-    await user.world.services.hosted.login.sign_out(session_id, EndedReason.ENDED_BY_USER)
+async def by_ending_the_browser_session_from_another(user: SignedIn) -> None:
+    async with Browser(user.world) as other:
+        await other.signed_in(user.email)
+        await other.submit(await other.get("/account/sessions"), "end-others")
+
+
+async def by_the_button_of_the_account(user: SignedIn) -> None:
+    await user.browser.submit(await user.browser.get("/account"), "sign-out")
 
 
 async def by_signing_out_everywhere(user: SignedIn) -> None:
@@ -75,9 +77,10 @@ async def by_deleting_the_own_account(user: SignedIn) -> None:
 
 
 async def by_withdrawing_the_consent(user: SignedIn) -> None:
-    consents = user.world.services.hosted.authorization.consents
-    await consents.grant(UUID(sub(user)), user.client_id, ["openid"])
-    await consents.withdraw(UUID(sub(user)), user.client_id)
+    await user.world.changed_client(user.party.client, first_party=False)
+    await user.browser.authorized(user.party.again(), user.email)
+    fields = form_of(await user.browser.get("/account/applications")).fields
+    await user.browser.http.post("/account/applications", data=fields | {"client_id": user.client_id})
 
 
 async def by_reuse_of_a_refresh_token(user: SignedIn) -> None:
@@ -98,7 +101,8 @@ WAYS = [
     by_logout,
     by_the_user_on_our_page,
     by_the_user_from_elsewhere,
-    by_ending_the_browser_session,
+    by_ending_the_browser_session_from_another,
+    by_the_button_of_the_account,
     by_signing_out_everywhere,
     by_a_change_of_password,
     by_a_reset_of_the_password,
@@ -138,6 +142,16 @@ async def test_who_signs_out_ends_the_sessions_at_every_client_of_the_browser(wo
 
         assert [claims_of(token)["sid"] for token in await first.told()] == [sid(user)]
         assert [claims_of(token)["sid"] for token in await second.told()] == [sid(beside)]
+
+
+async def test_a_client_that_revokes_a_token_itself_is_not_told_of_it(world: World) -> None:
+    async with listener(world) as client, signed_in(world, backchannel_logout_uri=client.uri) as user:
+        given = {"token": user.tokens["refresh_token"], "client_id": user.client_id}
+        revoked = await world.http.post("/oauth2/revoke", data=given)
+
+        assert revoked.status_code == 200
+        assert await user.is_dead()
+        assert await notices(world, user.client_id) == []
 
 
 async def test_a_client_that_does_not_want_to_know_is_not_told(world: World) -> None:

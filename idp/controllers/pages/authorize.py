@@ -35,11 +35,9 @@ def authorize_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
     @routes.post("/oauth2/authorize")
     @page("Ask a user for authorization, by a form of the client's page")
     async def by_form() -> Response:
-        # The browser sends no cookies of ours with the form of another site, and a cookie set here would replace the one
-        # that other tabs rely on. With the redirect that follows it sends them.
+        # The browser sends no cookies of ours with the form of another site. With the redirect that follows it sends them.
         visit = await hosted.visits.begin()
         outcome = await authorization.keep(current().form)
-        visit.cookies.clear()
         if isinstance(outcome, Page):
             return hosted.go(visit, CONTINUE, request=outcome.handle)
         return client_answer(hosted, visit, outcome)

@@ -47,7 +47,7 @@ def logout_routes(logout: Logout, hosted: Hosted) -> Blueprint:
     async def ask() -> Response:
         only_get()
         visit = await hosted.visits.begin()
-        if visit.handle is not None:
+        if visit.handle:
             outcome = await logout.resume(visit.handle, visit.browser, visit.visitor)
         else:
             outcome = Asked("", LogoutRequest()) if visit.visitor is not None else Done(LogoutRequest())

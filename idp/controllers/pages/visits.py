@@ -31,7 +31,7 @@ EXPIRED = "This form has expired, or was sent from another page. Go back, reload
 @dataclass(slots=True)
 class Visit:
     """
-    *browser_token* is new when the request brought none. *cookies*: `Set-Cookie` headers of the answer. *fields* are those of
+    *browser_token* is new when the request brought none; only a GET is given its cookie. *cookies*: `Set-Cookie` headers of the answer. *fields* are those of
     the form.
     """
 
@@ -86,7 +86,9 @@ class Visits:
             fields=_unique(exchange.form),
             query=_unique(query_of(exchange)),
         )
-        if not known:
+        # A form without the cookie is refused anyway. Were it given one, any site could have a form sent here whose answer
+        # takes from the browser the cookie that its other tabs rely on.
+        if not known and exchange.method == "GET":
             visit.cookies.append(self.browser_cookie.written(visit.browser_token))
         g.visit = visit
         return visit
