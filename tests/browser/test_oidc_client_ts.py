@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import PATIENCE
+from client_site import ClientSite
 from hosted import GRANTS, SCOPE
 from playwright.async_api import Browser, Page
 from world import PASSWORD, World
 
 LIBRARY = Path(__file__).parents[2] / "examples/node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js"
-PATIENCE = 60_000  # milliseconds
-EMPTY = b"<!doctype html><title>Application</title><link rel=icon href='data:,'>"
 MANAGER = """
 (settings) => {
-  const kept = new oidc.WebStorageStateStore({ store: localStorage });
-  window.events = [];
-  window.manager = new oidc.UserManager({ ...settings, userStore: kept });
-  manager.events.addUserLoaded(() => events.push('loaded'));
-  manager.events.addUserUnloaded(() => events.push('unloaded'));
+  window.manager = new oidc.UserManager({ ...settings, userStore: new oidc.WebStorageStateStore({ store: localStorage }) });
 }
 """
 PLAIN = (
@@ -81,29 +75,15 @@ class Application:
 
 
 @pytest.fixture
-async def home() -> AsyncIterator[str]:
-    """Served for real: a page that Playwright makes up is not of this machine, and Chromium keeps those from what is."""
-    async with await asyncio.start_server(empty_page, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-
-
-async def empty_page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + EMPTY)
-        await writer.drain()
-    writer.close()
-
-
-@pytest.fixture
-async def application(world: World, browser: Browser, home: str) -> AsyncIterator[Application]:
+async def application(world: World, browser: Browser, client_site: ClientSite) -> AsyncIterator[Application]:
     if not LIBRARY.is_file():
         pytest.skip("not installed: oidc-client-ts (npm install in examples/)")
+    home = f"{client_site.origin}/"
     client = await world.client(
         public=True,
         grant_types=GRANTS,
-        origins=(home.rstrip("/"),),
-        redirect_uris=(f"{home}callback",),
+        origins=(client_site.origin,),
+        redirect_uris=(client_site.callback,),
         post_logout_redirect_uris=(home,),
     )
     context = await browser.new_context()
