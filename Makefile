@@ -8,12 +8,13 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache/pip
 export npm_config_cache := $(CURDIR)/$(VENV)/cache/npm
 
-.PHONY: run test bench soak lint types imports docs clean
+.PHONY: run test bench soak lint types imports docs screenshots clean
 
 run: $(VENV)/.run
 	@$(BIN)/idp serve
 
 test: $(VENV)/.dev
+	@sh tests/browser/install.sh
 	@$(MAKE) --no-print-directory lint types imports
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 		$(BIN)/python -m pytest -n 2 --dist loadgroup --basetemp="$$folder/tests"
@@ -53,6 +54,10 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	$(INSTALL) -e '.[embedded,fast,dev]'
 	@if command -v npm >/dev/null; then cd examples && npm install --silent --no-audit --no-fund --no-package-lock || echo "npm install failed: the Node examples are not tested"; fi
 	@touch $@ $(VENV)/.run
+
+screenshots: $(VENV)/.dev
+	@sh tests/browser/install.sh
+	$(BIN)/python tests/browser/screenshots.py
 
 clean:
 	rm -rf $(VENV) .idp .pytest_cache .mypy_cache .ruff_cache dist

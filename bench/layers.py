@@ -27,6 +27,7 @@ from bench.signature import BareSignature
 from idp.app import create_app
 from idp.bootstrap import Services, now, running
 from idp.cli.preparation import migrate
+from idp.domain.signing_keys import ALGORITHM
 from idp.gateways import log_lines
 from idp.gateways.embedded import EmbeddedStores
 from idp.gateways.key_files import Signer
@@ -84,7 +85,7 @@ async def _layers(services: Services, settings: Settings) -> dict[str, Measure]:
 def _tokens(services: Services, settings: Settings, opened: Opened) -> dict[str, Measure]:
     state, formatter = opened.presented.state, services.session_service.tokens
     subject = Subject.of(state.session, state.roles)
-    no_rsa: Any = SimpleNamespace(sign=lambda *_: bytes(256))
+    no_rsa: Any = SimpleNamespace(algorithm=ALGORITHM, sign=lambda _: bytes(256))
     signer = Signer("kid", no_rsa)
     keys: Any = SimpleNamespace(sign=lambda payload, typ: signer.sign(payload, typ))
     unsigned = AccessTokens(
@@ -93,6 +94,7 @@ def _tokens(services: Services, settings: Settings, opened: Opened) -> dict[str,
         lifetime=settings.access_token_ttl,
         now=now,
         sessions=services.sessions,
+        revoked_tokens=services.revoked_tokens,
     )
     return {
         "RSA-2048 signature": _plain(BareSignature().sign),

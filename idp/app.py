@@ -30,6 +30,7 @@ from idp.controllers.auth.session import session_routes
 from idp.controllers.auth.sessions import own_session_routes
 from idp.controllers.client_registration import PATH as REGISTRATION_PATH
 from idp.controllers.client_registration import client_registration_routes
+from idp.controllers.demo import demo_routes
 from idp.controllers.exchange import SCOPE_KEY, Receive, Scope, Send
 from idp.controllers.front import front_routes
 from idp.controllers.health import health_routes
@@ -51,6 +52,7 @@ from idp.controllers.pages.consent import consent_routes
 from idp.controllers.pages.forgotten import forgotten_routes
 from idp.controllers.pages.hosted import Hosted
 from idp.controllers.pages.login import login_routes
+from idp.controllers.pages.logout import logout_routes
 from idp.controllers.pages.register import register_routes, verification_routes
 from idp.controllers.pages.rendering import Pages
 from idp.controllers.pages.visits import Visits
@@ -76,7 +78,7 @@ from idp.edge.cors import Cors
 from idp.edge.edge import Edge
 from idp.gateways import log_lines
 from idp.gateways.embedded import StoreUrls
-from idp.gateways.templates import templates_folder
+from idp.gateways.templates import demo_folder, templates_folder
 from idp.services.client_authentication import METHODS
 from idp.settings import Settings, load
 
@@ -167,6 +169,7 @@ def quart_app(services: Services, settings: Settings, pages: Pages | None = None
         email_routes(services.accounts.email_verification, services.accounts.email_change, guard, limited),
         own_session_routes(services.accounts.own_sessions, guard, limited),
         *_page_routes(services, hosted),
+        *([demo_routes(demo_folder(), settings.issuer)] if settings.env == "development" else []),
     ):
         app.register_blueprint(routes)
     documented, publication = openapi_routes()
@@ -201,6 +204,7 @@ def _page_routes(services: Services, hosted: Hosted) -> list[Blueprint]:
         authorize_routes(authorization, hosted),
         login_routes(services.hosted.login, authorization, services.rate_limiter, hosted),
         consent_routes(authorization, hosted),
+        logout_routes(services.hosted.logout, hosted),
         register_routes(services.registration, authorization, services.rate_limiter, hosted),
         verification_routes(services.accounts.email_verification, services.rate_limiter, hosted),
         *_account_routes(services, hosted),

@@ -31,6 +31,7 @@ ENDPOINTS: Sequence[tuple[bytes, bytes, str]] = (
     (b"POST", b"/oauth2/introspect", "form"),
     (b"POST", b"/oauth2/revoke", "form"),
     (b"GET", b"/oauth2/authorize", "none"),
+    (b"POST", b"/oauth2/logout", "form"),
     (b"GET", b"/oauth2/userinfo", "none"),
     (b"POST", b"/auth/forgot-password", "json"),
     (b"POST", b"/auth/change-password", "json"),

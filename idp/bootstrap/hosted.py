@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from idp.bootstrap.background import Job
 from idp.bootstrap.outside import Outside, now
 from idp.domain.audit import AuditTrail
 from idp.gateways import secret_keys
 from idp.services.authorization import Authorization
 from idp.services.authorization_codes import CodeService
 from idp.services.authorization_request import RequestReader
+from idp.services.backchannel_logout import BackchannelLogout
 from idp.services.form_tokens import FormTokens
 from idp.services.hosted_login import HostedLogin
 from idp.services.id_tokens import IdTokens
 from idp.services.login import Login
+from idp.services.logout import Logout
+from idp.services.logout_request import LogoutRequestReader
+from idp.services.logout_tokens import LogoutTokens
 from idp.services.own_applications import OwnApplications
 from idp.services.sessions import SessionService
 from idp.services.sign_in_history import SignInHistory
@@ -24,6 +29,7 @@ from idp.settings import Settings
 class HostedServices:
     login: HostedLogin
     authorization: Authorization
+    logout: Logout
     codes: CodeService
     id_tokens: IdTokens
     form_tokens: FormTokens
@@ -36,16 +42,17 @@ def hosted_services(
 ) -> HostedServices:
     codes = CodeService(codes=outside.codes, records=outside.sessions, sessions=sessions, events=outside.trail)
     id_tokens = IdTokens(keys=outside.keys, issuer=settings.issuer, lifetime=settings.access_token_ttl, now=now)
+    hosted_login = HostedLogin(
+        login=login,
+        browsers=outside.browser_sessions,
+        sessions=sessions,
+        lifetime=settings.session_ttl,
+        remembered=settings.session_remembered,
+        idle=settings.session_idle,
+        now=now,
+    )
     return HostedServices(
-        login=HostedLogin(
-            login=login,
-            browsers=outside.browser_sessions,
-            sessions=sessions,
-            lifetime=settings.session_ttl,
-            remembered=settings.session_remembered,
-            idle=settings.session_idle,
-            now=now,
-        ),
+        login=hosted_login,
         authorization=Authorization(
             reader=RequestReader(clients=outside.clients, id_tokens=id_tokens, now=now),
             requests=outside.authorization_requests,
@@ -56,9 +63,29 @@ def hosted_services(
             verified_email_required=settings.verified_email_required,
             now=now,
         ),
+        logout=Logout(
+            reader=LogoutRequestReader(clients=outside.clients, id_tokens=id_tokens),
+            requests=outside.logout_requests,
+            records=outside.sessions,
+            sessions=sessions,
+            hosted_login=hosted_login,
+            now=now,
+        ),
         codes=codes,
         id_tokens=id_tokens,
         form_tokens=FormTokens(outside.derived(secret_keys.FORMS)),
         applications=OwnApplications(consents=outside.consents, clients=outside.clients, sessions=sessions),
         history=SignInHistory(trail=audit),
     )
+
+
+def logout_job(settings: Settings, outside: Outside) -> Job:
+    """Clients are told of sessions that have ended."""
+    return BackchannelLogout(
+        notices=outside.logout_notices,
+        clients=outside.clients,
+        outgoing=outside.outgoing,
+        tokens=LogoutTokens(keys=outside.keys, issuer=settings.issuer, now=now),
+        on_result=outside.metrics.logout_notice,
+        now=now,
+    ).run

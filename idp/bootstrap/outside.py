@@ -30,6 +30,8 @@ from idp.repositories.events import AuditTrail
 from idp.repositories.families import RedisFamilies
 from idp.repositories.limits import RedisLimits
 from idp.repositories.local_limits import LocalLimits
+from idp.repositories.logout_notices import PostgresLogoutNotices
+from idp.repositories.logout_requests import RedisLogoutRequests
 from idp.repositories.mail_tokens import PostgresMailTokens
 from idp.repositories.mails import PostgresMails
 from idp.repositories.revoked_tokens import PostgresRevokedTokens
@@ -61,6 +63,8 @@ class Outside:
     consents: PostgresConsents
     authorization_requests: RedisAuthorizationRequests
     codes: RedisAuthorizationCodes
+    logout_requests: RedisLogoutRequests
+    logout_notices: PostgresLogoutNotices
     mails: PostgresMails
     mail_tokens: PostgresMailTokens
     accounts: PostgresAccounts
@@ -146,6 +150,8 @@ def _outside(
         consents=PostgresConsents(postgres, trail),
         authorization_requests=RedisAuthorizationRequests(redis),
         codes=RedisAuthorizationCodes(redis),
+        logout_requests=RedisLogoutRequests(redis),
+        logout_notices=PostgresLogoutNotices(postgres, trail),
         mails=mails,
         mail_tokens=PostgresMailTokens(postgres, trail),
         accounts=PostgresAccounts(postgres, trail, mails),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from idp.bootstrap.accounts import AccountServices, account_services, mail_jobs
 from idp.bootstrap.administration import AdministrationServices, administration_services, key_provision
 from idp.bootstrap.background import at_work, purge
-from idp.bootstrap.hosted import HostedServices, hosted_services
+from idp.bootstrap.hosted import HostedServices, hosted_services, logout_job
 from idp.bootstrap.observing import Observing, observing
 from idp.bootstrap.outside import Outside, now, opened
 from idp.bootstrap.token_state import TokenStateServices, token_state_services
@@ -17,6 +17,7 @@ from idp.domain.audit import AuditTrail
 from idp.domain.clients import Clients, digest_of_secret
 from idp.domain.events import Events
 from idp.domain.refresh_tokens import RefreshTokenFormat
+from idp.domain.revoked_tokens import RevokedTokens
 from idp.domain.sessions import Sessions
 from idp.domain.signing_keys import SigningKeys
 from idp.domain.users import Users
@@ -62,6 +63,7 @@ class Services:
     users: Users
     clients: Clients
     sessions: Sessions
+    revoked_tokens: RevokedTokens
     events: Events
     keys: SigningKeys
     rate_limiter: RateLimiter
@@ -92,7 +94,8 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
     """
     Everything open, and its background work under way, until the end of the block.
 
-    *delivers*: this is a server, from which mails go out, and which makes the keys that clients ask for.
+    *delivers*: this is a server, from which mails go out and clients are told of logouts, and which makes the keys that
+    clients ask for.
     """
     async with opened(settings, stores) as outside:
         checkpoints = Checkpoints(outside.sessions)
@@ -100,7 +103,8 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
         services = _services(settings, outside, checkpoints, observed)
         jobs = [outside.keys.watch, checkpoints.run, purge(outside), *observed.jobs]
         if delivers:
-            jobs += [*mail_jobs(settings, outside), key_provision(services.clients, services.administration.keys)]
+            jobs += [*mail_jobs(settings, outside), logout_job(settings, outside)]
+            jobs.append(key_provision(services.clients, services.administration.keys))
         async with at_work(jobs):
             yield services
 
@@ -139,6 +143,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         users=users,
         clients=clients,
         sessions=outside.sessions,
+        revoked_tokens=outside.revoked_tokens,
         events=outside.trail,
         keys=outside.keys,
         rate_limiter=rate_limiter,

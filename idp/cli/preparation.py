@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from idp.bootstrap import Services, secrets_of
 from idp.database import migration
@@ -17,7 +18,8 @@ from idp.settings import Settings
 DEMO_APP = "demo-app"
 DEMO_SPA = "demo-spa"
 DEMO_SCOPE = "openid profile email offline_access"
-DEMO_ORIGINS = ("http://localhost:3000", "http://localhost:5173")
+DEMO_SITE = "http://localhost:3000"  # where examples/web_app.py listens
+DEMO_ORIGINS = (DEMO_SITE, "http://localhost:5173")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +59,45 @@ async def _first_administrator(settings: Settings, services: Services) -> tuple[
 async def _demo_clients(settings: Settings, services: Services) -> str:
     # The same at each start, so that it can be shown again though only its digest is stored.
     secret = secret_keys.derived(secrets_of(settings), secret_keys.DEMO_CLIENT)[0].hex()
-    app = Client(
+    for made in (_demo_app(secret), _demo_spa(settings.issuer)):
+        known = await services.clients.find(made.client_id)
+        if known is None:
+            await services.clients.add(made)
+        elif _outdated(known, made):
+            await services.clients.replace(made)
+    return secret
+
+
+def _outdated(known: Client, made: Client) -> bool:
+    """IDP_SECRET or the issuer has changed, and the secret or the address with it; or an older release made it."""
+    secrets_missing = {secret.digest for secret in made.secrets} - {secret.digest for secret in known.secrets}
+    return bool(secrets_missing or set(made.redirect_uris) - set(known.redirect_uris))
+
+
+def _demo_app(secret: str) -> Client:
+    return Client(
         client_id=DEMO_APP,
         name="Demo application",
         secrets=(ClientSecret(digest_of_secret(secret)),),
-        grant_types=("password", "refresh_token", "client_credentials"),
+        grant_types=("authorization_code", "refresh_token", "client_credentials", "password"),
         scope=DEMO_SCOPE,
+        redirect_uris=(f"{DEMO_SITE}/callback",),
+        post_logout_redirect_uris=(f"{DEMO_SITE}/",),
     )
-    spa = Client(
+
+
+def _demo_spa(issuer: str) -> Client:
+    parts = urlsplit(issuer)
+    return Client(
         client_id=DEMO_SPA,
         name="Demo single-page application",
         auth_method="none",
-        grant_types=("password", "refresh_token"),
+        grant_types=("authorization_code", "refresh_token", "password"),
         scope=DEMO_SCOPE,
-        origins=DEMO_ORIGINS,
+        redirect_uris=(f"{issuer}/demo/",),
+        post_logout_redirect_uris=(f"{issuer}/demo/",),
+        origins=(f"{parts.scheme}://{parts.netloc}", *DEMO_ORIGINS),
     )
-    known = await services.clients.find(DEMO_APP)
-    if known is None:
-        await services.clients.add(app)
-    elif not any(old.digest == app.secrets[0].digest for old in known.secrets):
-        await services.clients.replace(app)  # IDP_SECRET has changed, and the secret with it
-    if await services.clients.find(DEMO_SPA) is None:
-        await services.clients.add(spa)
-    return secret
 
 
 def welcome(settings: Settings, prepared: Prepared) -> str:
@@ -101,6 +119,8 @@ def _demo(issuer: str, secret: str) -> list[str]:
         f"  Demo clients   {DEMO_APP} (confidential), secret {secret}",
         f"                 {DEMO_SPA} (public), origins {' '.join(DEMO_ORIGINS)}",
         "",
+        "  Sign in with a browser:",
+        f"    {issuer}/demo",
         "  Make an account:",
         f"    curl -s {issuer}/auth/register -H 'Content-Type: application/json' \\",
         f"""      -d '{{"email": "{person}", "password": "{phrase}", "name": "Ada"}}'""",

@@ -35,6 +35,7 @@ ENDPOINTS = {
     "userinfo_endpoint": "/oauth2/userinfo",
     "revocation_endpoint": "/oauth2/revoke",
     "introspection_endpoint": "/oauth2/introspect",
+    "end_session_endpoint": "/oauth2/logout",
 }
 
 Scope = MutableMapping[str, Any]
@@ -92,6 +93,8 @@ def discovery(
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "userinfo_signing_alg_values_supported": list(ALGORITHMS),
         "claims_supported": list(CLAIMS),
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "request_parameter_supported": False,
         # The only one of its kind whose default is true (Discovery 1.0, section 3).
         "request_uri_parameter_supported": False,

@@ -22,6 +22,7 @@ ALGORITHMS = tuple(KEY_TYPES)
 MOST_KEYS = 20
 LONGEST_SET = 32 * 1024  # characters of JSON
 LONGEST_KID = 200
+LARGEST_NUMBER = 2**53
 FEWEST_BITS, MOST_BITS = 2048, 8192  # beyond these a signature is weak, or costs more than it is worth
 PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 # P-256 (FIPS 186-5): y² = x³ - 3x + b over a field of p elements.
@@ -34,12 +35,14 @@ def jwks_fault(jwks: Mapping[str, Any]) -> str | None:
     keys = jwks.get("keys")
     if not isinstance(keys, list) or not 1 <= len(keys) <= MOST_KEYS:
         return f"a JWK Set: an object with `keys`, a list of 1 to {MOST_KEYS} public keys"
-    text = json.dumps(jwks, ensure_ascii=False)
-    if len(text) > LONGEST_SET or "\\u0000" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        return f"at most {LONGEST_SET} characters, no NUL and no half a surrogate pair among them"
+    if not all(_plain(value) for name, value in jwks.items() if name != "keys"):
+        return "beside `keys` only texts, whole numbers and truth values"
     for place, key in enumerate(keys):
         if why := key_fault(key):
             return f"key {place + 1}: {why}"
+    text = json.dumps(jwks, ensure_ascii=False)
+    if len(text) > LONGEST_SET or "\\u0000" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        return f"at most {LONGEST_SET} characters, no NUL and no half a surrogate pair among them"
     kids = [key["kid"] for key in keys if "kid" in key]
     return "two keys have the same kid" if len(set(kids)) < len(kids) else None
 
@@ -48,10 +51,8 @@ def key_fault(key: Any) -> str | None:
     """Why *key* is none that this server verifies with, or None."""
     if not isinstance(key, Mapping):
         return "not an object"
-    if PRIVATE & key.keys():
-        return "holds a private or secret member: make a new key, and register its public half only"
-    if not _has_text(key, "kid", LONGEST_KID) or key.get("use", "sig") not in ("sig", "enc"):
-        return "kid is a text, use is sig or enc"
+    if why := _member_fault(key):
+        return why
     kind = key.get("kty")
     check = CHECKS.get(kind) if isinstance(kind, str) else None
     if check is None:
@@ -59,6 +60,16 @@ def key_fault(key: Any) -> str | None:
     if "alg" in key and key.get("use") != "enc" and KEY_TYPES.get(str(key["alg"])) != kind:
         return f"alg is one of {', '.join(ALGORITHMS)}, and that of such a key"
     return check(key)
+
+
+def _member_fault(key: Jwk) -> str | None:
+    if PRIVATE & key.keys():
+        return "holds a private or secret member: make a new key, and register its public half only"
+    if not all(map(_plain, key.values())):
+        return "a member is neither a text, a whole number or a truth value nor a list of texts"
+    if not _has_text(key, "kid", LONGEST_KID) or key.get("use", "sig") not in ("sig", "enc"):
+        return "kid is a text, use is sig or enc"
+    return None
 
 
 def keys_for(keys: list[Jwk], algorithm: str, kid: str | None) -> list[Jwk]:
@@ -106,6 +117,13 @@ def _okp_fault(key: Jwk) -> str | None:
 
 
 CHECKS: Mapping[str, Callable[[Jwk], str | None]] = {"RSA": _rsa_fault, "EC": _ec_fault, "OKP": _okp_fault}
+
+
+def _plain(value: Any) -> bool:
+    """What registered members of a key are (RFC 7517), and every store and reader of JSON takes as it is."""
+    if isinstance(value, list):
+        return all(isinstance(entry, str) for entry in value)
+    return isinstance(value, str) or (isinstance(value, int) and abs(value) < LARGEST_NUMBER)
 
 
 def _has_text(key: Jwk, name: str, longest: int) -> bool:

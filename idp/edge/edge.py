@@ -129,7 +129,7 @@ class Edge:
             body = await read(receive, exchange.headers.get(b"content-length", [None])[0])
             _decode(body, exchange)
         except Refusal as refusal:
-            if exchange.path.startswith(PROTOCOL) and exchange.path not in PAGES:
+            if _is_protocol(exchange.path):
                 raise
             exchange.unreadable = refusal
             return b""
@@ -173,6 +173,10 @@ def _limit_headers() -> Headers:
         (b"ratelimit-remaining", b"%d" % decision.remaining),
         (b"ratelimit-reset", b"%d" % decision.reset),
     ]
+
+
+def _is_protocol(path: str) -> bool:
+    return path.startswith(PROTOCOL) and path not in PAGES and not path.startswith(JSON_PATHS)
 
 
 def _decode(body: bytes, exchange: Exchange) -> None:

@@ -120,6 +120,7 @@ class Metrics:
         self._postgres_errors = self._count("idp_postgres_errors", "Uses of Postgres that failed.")
         self._events = self._count("idp_audit_events", "Events written to the audit trail.", "name")
         self._mails = self._count("idp_mails", "Attempts to deliver mails.", "result")
+        self._logout_notices = self._count("idp_logout_notices", "Calls that tell clients of a logout.", "result")
         # From the threads of bcrypt, so by the library's own means, which lock.
         self._hash_seconds = self._histogram("idp_password_hash_seconds", "One bcrypt.", HASH_SECONDS)
         self._refused_hashes = self._count("idp_password_refused", "Passwords not looked at, too many waiting.")
@@ -177,6 +178,9 @@ class Metrics:
 
     def mail(self, result: str) -> None:
         self._mails.add(result)
+
+    def logout_notice(self, result: str) -> None:
+        self._logout_notices.add(result)
 
     def password_hash(self, seconds: float) -> None:
         """May be called from any thread."""

@@ -24,7 +24,7 @@ from idp.domain.mail_tokens import Purpose
 from idp.domain.mails import MailKind
 from idp.domain.sessions import RevokedReason, Session
 from idp.domain.users import NewUser, User, canonical_email
-from idp.repositories import mail_tokens
+from idp.repositories import logout_notices, mail_tokens
 from idp.repositories.events import AuditTrail
 from idp.repositories.mails import PostgresMails
 from idp.repositories.sessions import SESSION, revocation_of, session_of
@@ -100,6 +100,7 @@ class PostgresAccounts:
             ended = await connection.fetch(END_OTHERS, user.id, RevokedReason.PASSWORD_CHANGED, keep)
             await connection.execute(KEEP, keep, epoch)
             await connection.execute(KEEP_BROWSER, keep, epoch)
+            await logout_notices.queue(connection, ended)
             await mail_tokens.void(connection, user.id, Purpose.RESET, Purpose.CHANGE)
             await self._mails.write(connection, MailKind.PASSWORD_CHANGED, user.email, user.id)
             events = _events(PasswordChanged(user_id=user.id), ended, RevokedReason.PASSWORD_CHANGED)
@@ -117,6 +118,7 @@ class PostgresAccounts:
             if row is None:
                 return None
             ended = await connection.fetch(END_OTHERS, user_id, RevokedReason.PASSWORD_RESET, None)
+            await logout_notices.queue(connection, ended)
             await mail_tokens.void(connection, user_id, *Purpose)
             await self._mails.write(connection, MailKind.PASSWORD_CHANGED, row["email"], user_id)
             events = _events(PasswordReset(user_id=user_id), ended, RevokedReason.PASSWORD_RESET)
@@ -146,6 +148,7 @@ class PostgresAccounts:
                 return None
             sessions = await connection.fetch(SESSIONS, user.id)
             await connection.execute(DELETE, user.id)
+            await logout_notices.queue(connection, sessions)
             await self._mails.write(connection, MailKind.ACCOUNT_DELETED, user.email)
             await self._trail.write(connection, event)
         self._tell(event)

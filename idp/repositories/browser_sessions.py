@@ -17,6 +17,7 @@ from idp.domain.browser_sessions import BrowserSession, EndedReason, Visitor
 from idp.domain.errors import StoreUnavailable
 from idp.domain.events import Event, Reauthenticated, SignedIn, SignedOut
 from idp.domain.sessions import RevokedReason, Session
+from idp.repositories import logout_notices
 from idp.repositories.events import AuditTrail
 from idp.repositories.sessions import SESSION, revocation_of, session_of
 from idp.repositories.users import user_of_record
@@ -122,6 +123,7 @@ class StoredBrowserSessions:
             if row is None:
                 return []
             ended = await connection.fetch(END_CLIENTS, session_id, RevokedReason.LOGOUT) if clients else []
+            await logout_notices.queue(connection, ended)
             events: list[Event] = [SignedOut(user_id=row["user_id"], session_id=session_id, reason=reason.value)]
             events += [revocation_of(session, RevokedReason.LOGOUT) for session in ended]
             await self._trail.write(connection, *events)

@@ -12,6 +12,7 @@ from idp.database.postgres import Postgres
 from idp.domain.consents import Consent
 from idp.domain.events import ConsentGranted, ConsentWithdrawn
 from idp.domain.sessions import RevokedReason, Session
+from idp.repositories import logout_notices
 from idp.repositories.events import AuditTrail, uuid7
 from idp.repositories.sessions import SESSION, revocation_of, session_of
 
@@ -54,6 +55,7 @@ class PostgresConsents:
             if await connection.fetchval(DELETE, user_id, client_id) is None:
                 return None
             ended = await connection.fetch(END_SESSIONS, user_id, client_id, RevokedReason.CONSENT_WITHDRAWN)
+            await logout_notices.queue(connection, ended)
             events = [
                 ConsentWithdrawn(user_id=user_id, client_id=client_id),
                 *(revocation_of(row, RevokedReason.CONSENT_WITHDRAWN) for row in ended),

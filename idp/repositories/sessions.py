@@ -16,6 +16,7 @@ from idp.domain.events import ClientSignedIn, Event, RefreshTokenReused, Session
 from idp.domain.mails import MailKind
 from idp.domain.sessions import RevokedReason, Session, SessionState, Use
 from idp.domain.users import Role, UserStatus
+from idp.repositories import logout_notices
 from idp.repositories.events import AuditTrail
 from idp.repositories.mails import PostgresMails
 
@@ -127,6 +128,8 @@ class PostgresSessions:
             row = await connection.fetchrow(REVOKE, session_id, reason)
             if row is None:
                 return False
+            if reason is not RevokedReason.TOKEN_REVOKED:  # which the client has done itself
+                await logout_notices.queue(connection, [row])
             if reason.theft:
                 await self._mails.write(connection, MailKind.REFRESH_TOKEN_REUSED, row["email"], row["user_id"])
             event = revocation_of(row, reason)
@@ -138,6 +141,7 @@ class PostgresSessions:
     async def revoke_all(self, user_id: UUID, reason: RevokedReason) -> Sequence[Session]:
         async with self._postgres.transaction() as connection:
             rows = await connection.fetch(REVOKE_ALL, user_id, reason)
+            await logout_notices.queue(connection, rows)
             events = [revocation_of(row, reason) for row in rows]
             await self._trail.write(connection, *events)
         self._trail.announce(*events)

@@ -19,7 +19,7 @@ from idp.domain.pages import Page, Place
 from idp.domain.sessions import RevokedReason, Session
 from idp.domain.user_records import UserChange, UserFilter, UserRecord, events_of, members_of, version_of
 from idp.domain.users import NewUser, User, canonical_email
-from idp.repositories import mail_tokens
+from idp.repositories import logout_notices, mail_tokens
 from idp.repositories.conditions import Conditions
 from idp.repositories.events import AuditTrail
 from idp.repositories.mails import PostgresMails
@@ -60,11 +60,10 @@ UPDATE users SET email = $2, email_norm = $3, name = $4, roles = $5, status = $6
 WHERE id = $1 RETURNING *
 """
 END_SESSIONS = """
-WITH ended AS (
-    UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE user_id = $1 AND revoked_at IS NULL
-)
-UPDATE users SET auth_epoch = auth_epoch + 1 WHERE id = $1 RETURNING *
+UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE user_id = $1 AND revoked_at IS NULL
+RETURNING id, user_id, client_id
 """
+RAISE_EPOCH = "UPDATE users SET auth_epoch = auth_epoch + 1 WHERE id = $1 RETURNING *"
 LOCKED = "SELECT * FROM users WHERE id = $1 FOR UPDATE"
 SESSIONS = f"SELECT {SESSION} FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()"  # noqa: S608
 DELETE = "DELETE FROM users WHERE id = $1"
@@ -141,6 +140,7 @@ class PostgresUserRecords:
             user = user_of_record(row)
             sessions = await connection.fetch(SESSIONS, user_id)
             await connection.execute(DELETE, user_id)
+            await logout_notices.queue(connection, sessions)
             await self._mails.write(connection, MailKind.ACCOUNT_DELETED, user.email)
             event = UserDeleted(user_id=user_id, changes=changes_between(members_of(user), {}))
             await self._trail.write(connection, event)
@@ -159,7 +159,9 @@ class PostgresUserRecords:
         claims = orjson.dumps(after.claims).decode()
         row = await connection.fetchrow(UPDATE, after.id, *_columns(after), after.email_verified, claims)
         if before.active and not after.active:
-            row = await connection.fetchrow(END_SESSIONS, after.id, RevokedReason.USER_DISABLED)
+            row = await connection.fetchrow(RAISE_EPOCH, after.id)
+            ended = await connection.fetch(END_SESSIONS, after.id, RevokedReason.USER_DISABLED)
+            await logout_notices.queue(connection, ended)
         return user_of_record(row)
 
     async def _tell_by_mail(self, connection: asyncpg.Connection, before: User, after: User, *, invited: bool) -> None:

@@ -19,7 +19,6 @@ from typing import Any
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import import_key
-from joserfc.jws import JWSRegistry
 
 from idp.domain.assertions import UsedAssertions
 from idp.domain.client_keys import KEY_TYPES, Jwk, keys_for
@@ -27,6 +26,7 @@ from idp.domain.clients import PRIVATE_KEY_JWT, Client
 from idp.services.authlib_bridge import hook
 from idp.services.client_authentication import AuthlibClient, ClientRefused
 from idp.services.client_keys import ClientKeys
+from idp.services.signatures import Algorithms
 from idp.services.token_request import TokenRequest
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -38,15 +38,6 @@ LONGEST_JTI = 255
 REFUSED_IN_HEADER = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64"})
 # What of a key makes it one; the rest was looked at by `keys_for`.
 MATERIAL = ("kty", "n", "e", "crv", "x", "y")
-
-
-class _Algorithms(JWSRegistry):
-    def get_alg(self, name: str) -> Any:
-        """Without the warning that EdDSA should be called by its curve (RFC 9864): clients go on calling it so."""
-        return self.algorithms[name]
-
-
-REGISTRY = _Algorithms(strict_check_header=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +132,8 @@ def _object(part: str) -> dict[str, Any]:
 def _signed(assertion: Assertion, key: Jwk) -> bool:
     try:
         material = import_key({name: key[name] for name in MATERIAL if name in key})
-        jws.deserialize_compact(assertion.text, material, algorithms=[assertion.algorithm], registry=REGISTRY)
+        registry = Algorithms(algorithms=[assertion.algorithm], strict_check_header=False)
+        jws.deserialize_compact(assertion.text, material, registry=registry)
     except (JoseError, ValueError, TypeError):
         return False
     return True

@@ -25,6 +25,7 @@ from idp.domain.clients import Client
 from idp.domain.sessions import Session
 from idp.domain.signing_keys import SigningKeys
 from idp.domain.users import User
+from idp.services.signatures import Algorithms
 
 TYPE = "JWT"
 # Of the hash whose first half is `at_hash`: that of the signature (OpenID Connect Core, section 3.1.3.6).
@@ -105,7 +106,9 @@ class IdTokens:
         if header.keys() != {"alg", "typ", "kid"} or header["typ"] != TYPE:
             raise ValueError("not an ID token")
         key = next(key for key in self.keys.published() if key["kid"] == header["kid"])
-        verified = jws.deserialize_compact(presented, import_key(dict(key)), algorithms=[key["alg"]])
+        verified = jws.deserialize_compact(
+            presented, import_key(dict(key)), registry=Algorithms(algorithms=[key["alg"]])
+        )
         claims = orjson.loads(verified.payload or b"")
         if not isinstance(claims, dict):
             raise TypeError("no claims")

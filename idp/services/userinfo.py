@@ -16,7 +16,7 @@ from idp.domain.claims import claims_for
 from idp.domain.clients import Client, Clients
 from idp.domain.errors import InsufficientScope, InvalidToken
 from idp.domain.sessions import SessionState
-from idp.domain.signing_keys import ALGORITHM, SigningKeys
+from idp.domain.signing_keys import SigningKeys
 from idp.domain.users import Users
 from idp.services.access_tokens import AccessTokens
 
@@ -48,8 +48,7 @@ class UserInfo:
 
     def _signed(self, claims: Mapping[str, Any], client: Client, algorithm: str) -> str:
         payload = orjson.dumps({"iss": self.issuer, "aud": client.client_id, **claims})
-        other = {} if algorithm == ALGORITHM else {"algorithm": algorithm}
-        return self.keys.sign(payload, typ="JWT", **other)
+        return self.keys.sign(payload, typ="JWT", algorithm=algorithm)
 
 
 def _requested(state: SessionState) -> Mapping[str, Any] | None:

@@ -63,6 +63,7 @@ async def test_discovery_tells_exactly_what_works(client):
         "userinfo_endpoint": f"{ISSUER}/oauth2/userinfo",
         "revocation_endpoint": f"{ISSUER}/oauth2/revoke",
         "introspection_endpoint": f"{ISSUER}/oauth2/introspect",
+        "end_session_endpoint": f"{ISSUER}/oauth2/logout",
         "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
         "scopes_supported": ["openid", "offline_access"],
         "response_types_supported": ["code"],
@@ -82,6 +83,8 @@ async def test_discovery_tells_exactly_what_works(client):
         "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
         "userinfo_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA"],
         "claims_supported": list(SUPPORTED),
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
     }

@@ -147,7 +147,11 @@ async def test_a_client_that_is_disabled_or_changed_takes_its_pages_with_it(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/health", "/oauth2/authorize", "/login", "/admin/users", "/nowhere", "/authx", "/oauth2/tokens/x"]
+    "path",
+    [
+        *("/", "/health", "/oauth2/authorize", "/oauth2/logout", "/login", "/logout", "/admin/users", "/nowhere"),
+        *("/authx", "/oauth2/tokens/x"),
+    ],
 )
 async def test_no_page_may_read_the_rest(world: World, path: str) -> None:
     """CO3: pages and administration are for no other origin."""

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from program import EXAMPLES
 
 PARTIES = Path(__file__).parent / "parties"
-EXAMPLES = Path(__file__).parents[2] / "examples"
 NODE = shutil.which("node")
 LONGEST_ANSWER = 1 << 20
 

@@ -6,19 +6,18 @@ import asyncio
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from process import free_port
+from program import EXAMPLES, example
 from world import World
 
 # One process for all of them: their library caches keys, and one test retires a key of its server.
 pytestmark = pytest.mark.xdist_group("examples")
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 NODE = shutil.which("node") if (EXAMPLES / "node_modules" / "jose").is_dir() else None
 
 PROGRAMS = {
@@ -33,27 +32,9 @@ async def resource_server(world: World, request: pytest.FixtureRequest) -> Async
     if request.param == "jose" and NODE is None:
         pytest.skip("node or the npm package jose is not installed")
     port = free_port()
-    command = [*PROGRAMS[request.param], world.settings.issuer, str(port)]
-    process = await asyncio.create_subprocess_exec(*command, cwd=EXAMPLES, stderr=asyncio.subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}/"
-    try:
-        await answering(url, process)
+    async with example(url, *PROGRAMS[request.param], world.settings.issuer, str(port)):
         yield url
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def answering(url: str, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(30), httpx.AsyncClient() as http:
-        while True:
-            assert process.returncode is None, "the example ended"
-            try:
-                await http.get(url)
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
-            else:
-                return
 
 
 async def asked(url: str, token: str) -> httpx.Response:

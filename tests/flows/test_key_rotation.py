@@ -1,9 +1,9 @@
 """
 Keys are rotated again and again while tokens are made and resource servers verify them: none is refused.
 
-A key waits for the JWKS' max-age and a minute before it signs. The quick run has two nodes whose keys, and nothing else,
-live by a clock that goes `FASTER`: the files, the rotation and the schedule are the real ones, and 20 rotations fit into
-half a minute. `make soak` does the same with a server of two processes in its own time.
+A key waits for the JWKS' max-age and a minute before it signs, so the quick run has two nodes, and caches, that live by a
+clock of their own. It takes its next step when every resource server has looked at all there is; files, rotation and
+schedule are the real ones. `make soak` does the same with a server of two processes in real time.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import cycle
+from itertools import count, cycle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from jwt import api_jwk, jwk_set_cache, jwks_client
 from process import ServerProcess
-from resource_servers import ResourceServer, Tokens, resource_servers
+from resource_servers import Clock, ResourceServer, Tokens, resource_servers
 from world import PASSWORD, World
 
 from idp.app import create_app
@@ -35,27 +38,33 @@ from idp.gateways.key_files import KeyFiles
 from idp.services.access_tokens import AccessTokens
 from idp.services.key_administration import KeyAdministration
 
-FASTER = 80
-MAX_AGE = timedelta(seconds=1)
-TOKEN_LIFETIME = timedelta(seconds=4)
-LOOK_EVERY = 0.1  # seconds, of which MARGIN is 0.75 here
+MAX_AGE = timedelta(minutes=5)
+TOKEN_LIFETIME = timedelta(minutes=15)
+STEP = timedelta(seconds=20)
+STEPS_UNTIL_READ = 2  # a node notices a new file after less than `MARGIN`
 ROTATIONS = 20
 
 
-class FastClock:
+class StepClock:
     def __init__(self) -> None:
-        self._began = now()
+        self.at = now()
 
     def __call__(self) -> datetime:
-        return self._began + (now() - self._began) * FASTER
+        return self.at
+
+    def seconds(self) -> float:
+        return self.at.timestamp()
 
 
 @dataclass
 class Site:
-    """Nodes of one issuer, and its administrator."""
+    """Nodes of one issuer, its administrator, and how its time passes."""
 
     nodes: list[str]
     email: str
+    max_age: timedelta
+    clock: Clock
+    step: Callable[[list[ResourceServer]], Awaitable[None]]
 
     @property
     def key_sets(self) -> list[str]:
@@ -63,22 +72,34 @@ class Site:
 
 
 @asynccontextmanager
-async def hasty_site(world: World, folder: Path, *, ahead: timedelta = MAX_AGE) -> AsyncIterator[Site]:
+async def stepping_site(world: World, folder: Path, *, ahead: timedelta = MAX_AGE) -> AsyncIterator[Site]:
     """Two nodes over the world's stores, with keys of their own."""
-    clock = FastClock()
+    clock = StepClock()
     email = await world.registered(name="Grace")
     await world.services.user_administration.set_roles(email, [Role.USER, Role.ADMIN])
+    nodes = [KeyFiles(folder, publish_ahead=ahead, token_lifetime=TOKEN_LIFETIME, now=clock) for _ in range(2)]
+    steps = count(1)
+
+    async def step(servers: list[ResourceServer]) -> None:
+        clock.at += STEP
+        if next(steps) % STEPS_UNTIL_READ == 0:
+            await asyncio.gather(*(asyncio.to_thread(keys.reload) for keys in nodes))
+        before = [server.rounds for server in servers]
+        # The round that was under way may have begun before the step.
+        while any(server.rounds < rounds + 2 for server, rounds in zip(servers, before, strict=True)):
+            await asyncio.sleep(0.002)
+
     async with AsyncExitStack() as stack:
-        nodes = [await stack.enter_async_context(hasty_node(world, folder, clock, ahead)) for _ in range(2)]
-        yield Site(nodes, email)
+        urls = [await stack.enter_async_context(stepping_node(world, keys, clock)) for keys in nodes]
+        yield Site(urls, email, MAX_AGE, clock.seconds, step)
 
 
 @asynccontextmanager
-async def hasty_node(world: World, folder: Path, clock: FastClock, ahead: timedelta) -> AsyncIterator[str]:
-    keys = KeyFiles(folder, publish_ahead=ahead * FASTER, token_lifetime=TOKEN_LIFETIME * FASTER, now=clock)
+async def stepping_node(world: World, keys: KeyFiles, clock: StepClock) -> AsyncIterator[str]:
     await asyncio.to_thread(keys.load)
     given, stop = world.services, asyncio.Event()
-    tokens = AccessTokens(keys, issuer=world.settings.issuer, lifetime=TOKEN_LIFETIME, now=now, sessions=given.sessions)
+    issuer = world.settings.issuer
+    tokens = AccessTokens(keys, issuer=issuer, lifetime=TOKEN_LIFETIME, now=clock, sessions=given.sessions)
     services = replace(
         given,
         keys=keys,
@@ -88,76 +109,70 @@ async def hasty_node(world: World, folder: Path, clock: FastClock, ahead: timede
     )
     app: Any = create_app(services, replace(world.settings, jwks_max_age=MAX_AGE))
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
-        watching = asyncio.create_task(keys.watch(LOOK_EVERY))
         serving = asyncio.create_task(serve(app, hypercorn_config(), listener, stop.wait))
-        yield f"http://localhost:{listener.getsockname()[1]}"
-        watching.cancel()
-        stop.set()
-        await serving
+        try:
+            yield f"http://localhost:{listener.getsockname()[1]}"
+        finally:
+            stop.set()
+            await serving
 
 
 @contextmanager
 def real_site(folder: Path) -> Iterator[Site]:
     email = f"admin-{secrets.token_hex(4)}@example.com"
     lifetimes = {"IDP_JWKS_MAX_AGE": "1s", "IDP_ACCESS_TOKEN_TTL": "10s", "IDP_WORKERS": "2"}
+
+    async def step(servers: list[ResourceServer]) -> None:
+        await asyncio.sleep(0.05)
+
     with ServerProcess(folder, IDP_ADMIN_EMAIL=email, IDP_ADMIN_PASSWORD=PASSWORD, **lifetimes) as process:
-        yield Site([process.url], email)
+        yield Site([process.url], email, timedelta(seconds=1), time.time, step)
 
 
 class Traffic:
-    """Refreshes at every node in turn, and rotations of the keys by the same administrator."""
+    """Refreshes at every node in turn, and rotations of the keys, by one administrator."""
 
     def __init__(self, site: Site, http: httpx.AsyncClient) -> None:
-        self.tokens = Tokens()
+        self.tokens = Tokens(site.clock)
         self._http = http
         self._nodes = cycle(site.nodes)
-        self._email = site.email
         self._pair: dict[str, str] = {}
 
-    async def begin(self) -> None:
-        self._pair = await self._post("/auth/login", email=self._email, password=PASSWORD)
-        self.tokens.add(self._pair["accessToken"])
+    async def sign_in(self, email: str) -> None:
+        await self._ask("/auth/login", email=email, password=PASSWORD)
 
-    async def run(self) -> None:
-        while True:
-            self._pair = await self._post("/auth/refresh", refreshToken=self._pair["refreshToken"])
-            self.tokens.add(self._pair["accessToken"])
-            await asyncio.sleep(0.02)
+    async def refresh(self) -> None:
+        await self._ask("/auth/refresh", refreshToken=self._pair["refreshToken"])
 
-    async def rotated(self) -> str:
-        """The new key, once it signs. The limit guards against hanging."""
+    async def rotate(self) -> str:
+        """The key that was made."""
         bearer = {"Authorization": f"Bearer {self._pair['accessToken']}"}
         made = await self._http.post(f"{next(self._nodes)}/admin/keys/rotate", headers=bearer)
         assert made.status_code == 201, made.text
         kid: str = made.json()["key"]["kid"]
-        async with asyncio.timeout(120):
-            while kid not in self.tokens.kids:
-                await asyncio.sleep(0.01)
         return kid
 
-    async def _post(self, path: str, **body: str) -> dict[str, str]:
+    async def _ask(self, path: str, **body: str) -> None:
         answer = await self._http.post(next(self._nodes) + path, json=body)
         assert answer.status_code == 200, answer.text
-        pair: dict[str, str] = answer.json()
-        return pair
+        self._pair = answer.json()
+        self.tokens.add(self._pair["accessToken"])
 
 
 async def rotated(site: Site, times: int) -> tuple[list[ResourceServer], list[str]]:
-    """What resource servers saw meanwhile, and the keys that signed."""
-    async with httpx.AsyncClient(timeout=60) as http:
+    """What resource servers saw meanwhile, and the keys that signed. The limit guards against hanging."""
+    async with httpx.AsyncClient(timeout=60) as http, asyncio.timeout(120 * times):
         traffic = Traffic(site, http)
-        await traffic.begin()
-        max_age = int(MAX_AGE.total_seconds())
-        async with resource_servers(site.key_sets, max_age, traffic.tokens) as servers:
-            running = asyncio.create_task(traffic.run())
-            try:
-                for _ in range(times):
-                    await traffic.rotated()
-                # Each has yet to see the last one.
-                await asyncio.sleep(2 * max_age)
-                assert not running.done(), running.exception()
-            finally:
-                running.cancel()
+        await traffic.sign_in(site.email)
+        max_age = int(site.max_age.total_seconds())
+        async with resource_servers(site.key_sets, max_age, traffic.tokens, site.clock) as servers:
+            for _ in range(times):
+                # Of two keys made in one instant either may sign.
+                await site.step(servers)
+                kid = await traffic.rotate()
+                while any(kid not in server.kids for server in servers):
+                    await site.step(servers)
+                    await traffic.refresh()
         return servers, traffic.tokens.kids
 
 
@@ -175,9 +190,23 @@ def is_seamless(servers: list[ResourceServer], kids: list[str], rotations: int) 
     return True
 
 
-async def test_no_token_is_refused_while_keys_rotate(world: World, tmp_path: Path) -> None:
+@pytest.fixture
+def own_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[Clock], None]:
+    """PyJWT's cache goes by it, too."""
+
+    def own_time(clock: Clock) -> None:
+        for module in (jwk_set_cache, api_jwk, jwks_client):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock))
+
+    return own_time
+
+
+async def test_no_token_is_refused_while_keys_rotate(
+    world: World, tmp_path: Path, own_time: Callable[[Clock], None]
+) -> None:
     """JW16, JW18: not by who renews the key set in time, nor by who renews it only for a key that is new."""
-    async with hasty_site(world, tmp_path / "keys") as site:
+    async with stepping_site(world, tmp_path / "keys") as site:
+        own_time(site.clock)
         servers, kids = await rotated(site, ROTATIONS)
         left = await published(site)
 
@@ -185,9 +214,12 @@ async def test_no_token_is_refused_while_keys_rotate(world: World, tmp_path: Pat
     assert all(kids[-1] in node and kids[0] not in node for node in left)
 
 
-async def test_a_key_that_signs_unannounced_is_refused_by_who_keeps_the_key_set(world: World, tmp_path: Path) -> None:
+async def test_a_key_that_signs_unannounced_is_refused_by_who_keeps_the_key_set(
+    world: World, tmp_path: Path, own_time: Callable[[Clock], None]
+) -> None:
     """JW16: what the waiting is for, and that these resource servers would notice."""
-    async with hasty_site(world, tmp_path / "keys", ahead=-MARGIN / FASTER) as site:
+    async with stepping_site(world, tmp_path / "keys", ahead=-MARGIN) as site:
+        own_time(site.clock)
         servers, _ = await rotated(site, 1)
 
     assert "ByCacheControl" in {server.name for server in servers if server.refused}

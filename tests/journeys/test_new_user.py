@@ -52,6 +52,7 @@ def test_it_names_issuer_administrator_and_demo_clients(server: ServerProcess) -
     assert signed_in.json()["user"]["roles"] == ["ADMIN", "USER"]
     assert "demo-app" in output
     assert "demo-spa" in output
+    assert f"{server.url}/demo" in output
 
 
 def test_started_again_it_keeps_everything_and_shows_no_password(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +11,6 @@ from world import World
 
 from idp.domain.events import AccessTokenRevoked
 from idp.domain.revoked_tokens import RevokedTokens
-from idp.repositories.revoked_tokens import PostgresRevokedTokens
 
 DAY = timedelta(days=1)
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
@@ -20,10 +18,8 @@ EVENT = AccessTokenRevoked(client_id="app")
 
 
 @pytest.fixture
-async def revoked_tokens(world: World) -> AsyncIterator[RevokedTokens]:
-    store = world.services.access_tokens._revoked_tokens  # the server's own, for want of another way to it
-    assert isinstance(store, PostgresRevokedTokens)
-    yield store
+def revoked_tokens(world: World) -> RevokedTokens:
+    return world.services.revoked_tokens
 
 
 async def test_of_many_at_once_one_revokes(revoked_tokens: RevokedTokens) -> None:

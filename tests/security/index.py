@@ -19,6 +19,7 @@ GROUPS = {
     "LK": "Limits and lockout",
     "RG": "Registration, verification, reset",
     "SE": "Sessions and browsers",
+    "LO": "Signing out",
     "TE": "Token endpoint",
     "CA": "Client authentication",
     "RF": "Refresh tokens",

@@ -184,6 +184,10 @@ SHORT = encoded(rsa.generate_private_key(65537, 1024).public_key(), "RSA")
         [KEY, KEY],
         [KEY | {"kid": f"k{place}"} for place in range(21)],
         [KEY | {"note": "a" * 40_000}],
+        [KEY | {"note": 10**30}],
+        [KEY | {"note": {"deep": 1}}],
+        [KEY | {"note": [["deep"]]}],
+        [KEY | {"note": 1.5}],
         [],
         ["x"],
         [None],
@@ -194,3 +198,19 @@ SHORT = encoded(rsa.generate_private_key(65537, 1024).public_key(), "RSA")
 async def test_a_key_that_is_weak_secret_or_none_is_refused(world: World, admin: Tokens, keys: Any) -> None:
     """CA11, AD9: a private key that is sent here is no secret any more, so it is not stored either."""
     assert await faults(world, admin, jwks={"keys": keys}) == ["jwks"]
+
+
+@pytest.mark.parametrize("more", [{"note": 10**30}, {"note": {"deep": 1}}, {"note": None}])
+async def test_beside_the_keys_a_set_holds_little(world: World, admin: Tokens, more: dict[str, Any]) -> None:
+    """IN5: what no store takes is refused, not an error."""
+    assert await faults(world, admin, jwks={"keys": [KEY]} | more) == ["jwks"]
+
+
+async def test_a_key_is_kept_as_it_was_given(world: World, admin: Tokens) -> None:
+    keys = {
+        "keys": [KEY | {"use": "sig", "alg": "ES256", "key_ops": ["verify"], "x5c": ["AAAA"], "iat": 1, "ext": True}]
+    }
+
+    made = await world.call("POST", "/admin/clients", admin, json=WEB | {"jwks": keys | {"issuer": "x"}})
+
+    assert made.json()["client"]["jwks"] == keys | {"issuer": "x"}

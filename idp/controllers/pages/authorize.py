@@ -6,10 +6,9 @@ from quart import Blueprint, Response
 
 from idp.controllers.exchange import current
 from idp.controllers.pages.client_answers import client_answer
-from idp.controllers.pages.hosted import Hosted, page
+from idp.controllers.pages.hosted import Hosted, only_get, page
 from idp.controllers.pages.visits import Visit, query_of
 from idp.domain.authorization import Step
-from idp.domain.errors import MethodNotAllowed
 from idp.services.authorization import Authorization, Outcome, Page
 
 CONTINUE = "/continue"
@@ -28,7 +27,7 @@ def authorize_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
     @routes.get("/oauth2/authorize")
     @page("Ask a user for authorization")
     async def by_query() -> Response:
-        _only_get()
+        only_get()
         visit = await hosted.visits.begin()
         outcome = await authorization.begin(query_of(current()), visit.browser, visit.visitor)
         return onward(hosted, visit, outcome)
@@ -46,16 +45,10 @@ def authorize_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
     @routes.get(CONTINUE)
     @page("Go on with a sign-in")
     async def go_on() -> Response:
-        _only_get()
+        only_get()
         return await resumed(authorization, hosted, await hosted.visits.begin())
 
     return routes
-
-
-def _only_get() -> None:
-    """A HEAD would be given a code that nobody sees."""
-    if current().method == "HEAD":
-        raise MethodNotAllowed(["GET"])
 
 
 async def resumed(authorization: Authorization, hosted: Hosted, visit: Visit) -> Response:

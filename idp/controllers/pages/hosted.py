@@ -40,6 +40,12 @@ def page(summary: str) -> Callable[[View], View]:
     return declare
 
 
+def only_get() -> None:
+    """For a page that does more than show: a HEAD would do it, and nobody would see."""
+    if current().method == "HEAD":
+        raise MethodNotAllowed(["GET"])
+
+
 @dataclass(frozen=True, slots=True)
 class FormError:
     """*field* None: of the form as a whole."""

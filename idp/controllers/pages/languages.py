@@ -15,6 +15,7 @@ from pathlib import Path
 ENGLISH = "en"
 LONGEST_HEADER = 500
 TAG = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8})*")
+VALUE = re.compile(r"%\((\w+)\)s")
 WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 Catalogue = Mapping[str, str]
@@ -62,9 +63,19 @@ class Languages:
 def _catalogue(file: Path) -> dict[str, str]:
     try:
         sections = tomllib.loads(file.read_text("utf-8"))
+        for english, text in sections.get("pages", {}).items():
+            _check(english, text)
         return {english: str(text) for section in sections.values() for english, text in section.items()}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError) as fault:
+    except (ValueError, AttributeError) as fault:
         raise ValueError(f"{file.name} is no catalogue of translations: {fault}") from fault
+
+
+def _check(english: str, text: str) -> None:
+    """A value that the page does not have, or a lone percent sign, would be an error only when somebody reads that page."""
+    try:
+        _ = text % dict.fromkeys(VALUE.findall(english), "")
+    except (KeyError, TypeError, ValueError) as fault:
+        raise ValueError(f"{text!r} does not fit {english!r}") from fault
 
 
 def _accepted(header: str) -> Iterator[str]:

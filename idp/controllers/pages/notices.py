@@ -1,8 +1,4 @@
-"""
-The sentences of the pages that no service says: what was done, and what a form lacks.
-
-They are in English here; the catalogues have them in other languages.
-"""
+"""What a page says after something was done, in English; the catalogues have it in other languages."""
 
 from __future__ import annotations
 
@@ -29,16 +25,3 @@ class Notice(StrEnum):
     def named(cls, text: str | None) -> Self | None:
         """From what an address says, such as `profile_saved`; None for anything else."""
         return next((notice for notice in cls if notice.name.lower() == text), None)
-
-
-class Wrong(StrEnum):
-    """For `FieldError`s of a form, and for the message of the error page."""
-
-    MISSING = "This field is needed."
-    UNCONFIRMED = "Tick this to go on."
-    PASSWORD = "The password is wrong."  # noqa: S105 - a sentence
-    LINK = "This link no longer works. Ask for another one."
-    FORM = "This form is no longer valid. Go back, load the page again and try once more."
-    REQUEST = "This sign-in has taken too long. Go back to the application and start again."
-    CLIENT = "The application is unknown."
-    REDIRECT_URI = "The application asked for an answer at an address that it has not registered."

@@ -30,6 +30,16 @@ class SignedOut(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutNoticeDropped(Event):
+    """A client could not be told that the session has ended, tried *attempts* times; *reason* is that of the last."""
+
+    name = "logout_notice_dropped"
+    severity = "warning"
+    attempts: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSignedIn(Event):
     """A client has redeemed a code: its session begins, within that of a browser."""
 
