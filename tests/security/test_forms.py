@@ -202,7 +202,7 @@ async def test_looking_at_pages_changes_nothing(world: World) -> None:
     """SE10, RG14: neither GET nor HEAD, whoever is signed in."""
     party, email = await Party.registered(world, first_party=False), await world.registered()
     await world.post("/auth/forgot-password", email=email)
-    links = [(await world.mail(email, subject)).link for subject in ("Reset", "Confirm")]
+    links = [(await world.mail(email, subject)).link for subject in ("Reset", "Verify")]
 
     async with Browser(world) as browser:
         await browser.authorized(party, email)
