@@ -60,7 +60,7 @@ async def _demo_clients(settings: Settings, services: Services) -> str:
     # The same at each start, so that it can be shown again though only its digest is stored.
     secret = secret_keys.derived(secrets_of(settings), secret_keys.DEMO_CLIENT)[0].hex()
     for made in (_demo_app(secret), _demo_spa(settings.issuer)):
-        known = await services.clients.find(made.client_id)
+        known = await services.clients.present(made.client_id)
         if known is None:
             await services.clients.add(made)
         elif _outdated(known, made):

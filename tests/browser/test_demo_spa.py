@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from chromium import PATIENCE
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from world import PASSWORD, World
 
 from idp.cli.preparation import prepare
 
-PATIENCE = 60_000  # milliseconds
 STORED = "localStorage.getItem('oidc.session')"
 
 

@@ -236,12 +236,13 @@ async def test_a_form_of_the_clients_page_begins_a_sign_in_and_finds_who_is_sign
     email = await world.registered()
     inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in party.request().items())
     form = f'<form method="post" action="{world.settings.issuer}/oauth2/authorize">{inputs}<button id="go">Go</button></form>'
+    client_site.pages["/form"] = form
     async with person(browser, world) as ada:
         await ada.begin(party)
         await ada.sign_in(email)
+        await ada.page.click("#allow")
         await ada.answer()
-        await ada.context.route("https://rp.example/", lambda route: route.fulfill(body=form, content_type="text/html"))
-        await ada.page.goto("https://rp.example/")
+        await ada.page.goto(f"{client_site.origin}/form")
         await ada.page.click("#go")
 
         assert (await party.redeem((await ada.answer())["code"])).status_code == 200

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from program import EXAMPLES
+from running_example import EXAMPLES
 
 PARTIES = Path(__file__).parent / "parties"
 NODE = shutil.which("node")

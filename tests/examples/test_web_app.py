@@ -11,7 +11,7 @@ import httpx
 import pytest
 from hosted import GRANTS, Browser, answer_of
 from process import free_port
-from program import example
+from running_example import example
 from world import World
 
 

@@ -68,7 +68,7 @@ class AuditQuery(Query):
 
     @property
     def filter(self) -> EventFilter:
-        names = [field.name for field in dataclasses.fields(EventFilter)]
+        names = [field.name for field in dataclasses.fields(EventFilter) if field.name in type(self).model_fields]
         return EventFilter(**{name: getattr(self, name) for name in names})
 
 
