@@ -191,7 +191,17 @@ async def test_what_is_no_code_is_no_code(world: World) -> None:
     await world.post("/auth/forgot-password", email=email)
     mailed = (await world.mail(email, "Reset")).token
     others = [tokens.refresh_token, tokens.access_token, mailed, fields["request"], fields["csrf_token"], *cookies]
-    respelled = [code[:-1], f"{code}A", code.swapcase(), f" {code}", f"{code}=", key_of(code), key_of(code)[3:], "é", "x" * 5000]
+    respelled = [
+        code[:-1],
+        f"{code}A",
+        code.swapcase(),
+        f" {code}",
+        f"{code}=",
+        key_of(code),
+        key_of(code)[3:],
+        "é",
+        "x" * 5000,
+    ]
 
     answers = [await party.redeem(it) for it in others + respelled]
 
@@ -217,7 +227,9 @@ async def test_a_code_is_nothing_else(world: World) -> None:
 
 
 @pytest.mark.parametrize("field", ["code", "code_verifier", "redirect_uri"])
-@pytest.mark.parametrize("text", ["\ud800".encode("utf-8", "surrogatepass"), b"\0", b"\xff", b"x" * 70_000, "😀".encode()])
+@pytest.mark.parametrize(
+    "text", ["\ud800".encode("utf-8", "surrogatepass"), b"\0", b"\xff", b"x" * 70_000, "😀".encode()]
+)
 async def test_no_bytes_in_a_field_are_an_error_of_the_server(world: World, field: str, text: bytes) -> None:
     """TE22."""
     party = await Party.registered(world)
@@ -231,3 +243,18 @@ async def test_no_bytes_in_a_field_are_an_error_of_the_server(world: World, fiel
 
     assert answer.status_code in (400, 413)
     assert re.fullmatch(r"invalid_(request|grant)|payload_too_large|request_too_large", answer.json()["error"])
+
+
+async def test_userinfo_is_about_the_user_of_the_id_token(world: World) -> None:
+    """UI4, TE20, Authlib CVE-2026-28498: `at_hash` binds the access token to the ID token."""
+    party = await Party.registered(world)
+    async with Browser(world) as browser:
+        tokens = await party.tokens(browser, await world.registered())
+
+    bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+    told = (await world.http.get("/oauth2/userinfo", headers=bearer)).json()
+
+    claims = claims_of(tokens["id_token"])
+    half = hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
+    assert told["sub"] == claims["sub"] == claims_of(tokens["access_token"])["sub"]
+    assert claims["at_hash"] == base64.urlsafe_b64encode(half).rstrip(b"=").decode()

@@ -39,7 +39,13 @@ async def test_the_page_names_client_scopes_user_and_destination(world: World, p
         page = await browser.sign_in(await browser.authorize(party, scope="openid email prints:order"), email)
 
     assert asks(page)
-    for text in ("Photo Prints", "See your e-mail address", "<code>prints:order</code>", email, "<strong>app.example</strong>"):
+    for text in (
+        "Photo Prints",
+        "See your e-mail address",
+        "<code>prints:order</code>",
+        email,
+        "<strong>app.example</strong>",
+    ):
         assert text in page.text
     assert "See your profile" not in page.text
 
@@ -211,7 +217,9 @@ async def test_consent_that_was_withdrawn_is_asked_for_again(world: World, party
     assert asks(new)
 
 
-async def test_a_request_ends_half_an_hour_after_it_was_made_whatever_was_done_with_it(world: World, party: Party) -> None:
+async def test_a_request_ends_half_an_hour_after_it_was_made_whatever_was_done_with_it(
+    world: World, party: Party
+) -> None:
     """AZ20: a step that is stored does not prolong it."""
     async with Browser(world) as browser:
         page = await browser.authorize(party)

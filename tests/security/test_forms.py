@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,8 @@ import httpx
 import pytest
 from hosted import Browser, Party, form_of
 from world import PASSWORD, World
+
+from idp.app import create_app
 
 NEW = "Another-Horse-8"
 # Each form, with what it would do.
@@ -113,7 +116,12 @@ async def test_what_a_browser_says_of_another_site_is_believed(world: World, hea
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"Origin": "{issuer}"}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "same-origin", "Origin": "null"}],
+    [
+        {},
+        {"Origin": "{issuer}"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+    ],
     ids=str,
 )
 async def test_forms_of_our_own_pages_are_taken(world: World, headers: dict[str, str]) -> None:
@@ -124,6 +132,29 @@ async def test_forms_of_our_own_pages_are_taken(world: World, headers: dict[str,
         fields = form_of(await browser.get("/login")).fields | {"email": email, "password": PASSWORD}
 
         assert (await browser.http.post("/login", data=fields, headers=given)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("issuer", "status"),
+    [
+        ("http://idp.test:8000", 303),
+        ("http://localhost:8000", 403),
+        ("http://127.0.0.1", 403),
+        ("https://idp.test", 403),
+    ],
+)
+async def test_only_where_browsers_say_nothing_else_a_form_of_origin_null_may_be_ours(
+    world: World, issuer: str, status: int
+) -> None:
+    """SE8: to an http issuer in a network browsers send no Fetch Metadata."""
+    app: Any = create_app(world.services, replace(world.settings, issuer=issuer))
+    email = await world.registered()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=issuer) as http:
+        fields = form_of(await http.get("/login")).fields | {"email": email, "password": PASSWORD}
+        foreign = await http.post("/login", data=fields, headers={"Origin": "https://evil.example"})
+        answer = await http.post("/login", data=fields, headers={"Origin": "null"})
+
+    assert (foreign.status_code, answer.status_code) == (403, status)
 
 
 async def test_nobody_is_signed_in_as_the_attacker_by_a_form_from_elsewhere(world: World) -> None:
@@ -174,7 +205,19 @@ TARGETS = [
     "//evil.example", "/\\evil.example", "/%09/evil.example", "https:evil.example", "https://evil.example", "@evil.example",
     "javascript:alert(1)", "\x01https://evil.example", "／／evil.example", "/../..//evil.example", "data:text/html,x",
 ]  # fmt: skip
-NAMES = ["next", "return", "returnUrl", "return_to", "redirect", "redirect_uri", "continue", "url", "back", "RelayState", "request"]
+NAMES = [
+    "next",
+    "return",
+    "returnUrl",
+    "return_to",
+    "redirect",
+    "redirect_uri",
+    "continue",
+    "url",
+    "back",
+    "RelayState",
+    "request",
+]
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -194,7 +237,16 @@ async def test_no_parameter_leads_away_after_signing_in(world: World, target: st
     assert (odd.status_code, odd.headers.get("location")) == (400, None)
 
 
-PAGES = ["/", "/login", "/register", "/forgot-password", "/reset-password?token=x", "/verify-email?token=x", "/continue", "/consent"]
+PAGES = [
+    "/",
+    "/login",
+    "/register",
+    "/forgot-password",
+    "/reset-password?token=x",
+    "/verify-email?token=x",
+    "/continue",
+    "/consent",
+]
 PAGES += ["/select-account", "/account", *(path for path in OWN if path.startswith("/account")), "/account/history"]
 
 
@@ -224,7 +276,9 @@ async def contents(world: World) -> dict[str, int]:
     )
     found = {}
     for (name,) in map(tuple, tables):
-        found[name] = await world.database.fetchval(f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {name} t")
+        found[name] = await world.database.fetchval(
+            f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {name} t"
+        )
     assert len(found) > 10
     return found
 

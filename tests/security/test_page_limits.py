@@ -135,7 +135,9 @@ async def test_a_password_on_an_account_page_is_counted_with_the_others(caller: 
     await visitor.logs_in(email, PASSWORD)
     statuses = []
     for path in ("/account/password", "/account/email", "/account/delete") * 2:
-        answer = await visitor.sends(path, current_password=WRONG, new_password="Another-Horse-8", email="a@b.example", confirm="true")
+        answer = await visitor.sends(
+            path, current_password=WRONG, new_password="Another-Horse-8", email="a@b.example", confirm="true"
+        )
         statuses.append(answer.status_code)
         await caller.time_passes(email, timedelta(seconds=8))
 
@@ -146,11 +148,15 @@ async def test_a_password_on_an_account_page_is_counted_with_the_others(caller: 
 async def test_the_fourth_registration_on_the_page_waits(caller: Caller, visitor: Visitor) -> None:
     """RG15."""
     world = caller.world
-    answers = [await visitor.sends("/register", name="Ada", email=world.new_email(), password=PASSWORD) for _ in range(4)]
+    answers = [
+        await visitor.sends("/register", name="Ada", email=world.new_email(), password=PASSWORD) for _ in range(4)
+    ]
 
     assert [it.status_code for it in answers] == [200] * 3 + [429]
     assert waits(answers[-1])
-    assert (await caller.post("/auth/register", email=world.new_email(), password=PASSWORD, name="Ada")).status_code == 429
+    assert (
+        await caller.post("/auth/register", email=world.new_email(), password=PASSWORD, name="Ada")
+    ).status_code == 429
 
 
 async def test_other_forms_count_as_calls_of_the_api(caller: Caller, visitor: Visitor) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import inspect
 import secrets
 
 import pytest
 from hosted import Browser, Party, answer_of, challenge_of
 from world import World
+
+from idp.services import authorization_codes
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
@@ -53,7 +56,8 @@ GOOD = challenge_of("v" * 43)
 
 
 @pytest.mark.parametrize(
-    "challenge", [GOOD[:-1], GOOD + "A", GOOD + "=", "+" + GOOD[1:], "/" + GOOD[1:], "é" + GOOD[1:], GOOD[:-1] + "\n", "x"]
+    "challenge",
+    [GOOD[:-1], GOOD + "A", GOOD + "=", "+" + GOOD[1:], "/" + GOOD[1:], "é" + GOOD[1:], GOOD[:-1] + "\n", "x"],
 )
 async def test_a_challenge_that_is_no_digest_is_refused(world: World, challenge: str) -> None:
     """PK7."""
@@ -142,3 +146,8 @@ async def test_discovery_tells_of_s256_alone(world: World) -> None:
     for path in ("openid-configuration", "oauth-authorization-server"):
         document = (await world.http.get(f"/.well-known/{path}")).json()
         assert document["code_challenge_methods_supported"] == ["S256"]
+
+
+def test_the_comparison_takes_the_same_time_whatever_differs() -> None:
+    """PK11: that of the standard library which does, on the digest of the verifier."""
+    assert "hmac.compare_digest(digest, challenge" in inspect.getsource(authorization_codes)

@@ -53,7 +53,9 @@ async def test_who_may_see_no_page_is_told_that_one_is_needed(
     assert "code" not in answer
 
 
-@pytest.mark.parametrize("changes", [{"prompt": "login"}, {"max_age": "0"}, {"max_age": "60"}, {"prompt": "login consent"}])
+@pytest.mark.parametrize(
+    "changes", [{"prompt": "login"}, {"max_age": "0"}, {"max_age": "60"}, {"prompt": "login consent"}]
+)
 async def test_who_must_sign_in_again_does_and_the_token_tells_when(world: World, changes: dict[str, str]) -> None:
     """AZ13."""
     party, email = await Party.registered(world), await world.registered()
@@ -178,7 +180,9 @@ async def test_the_user_that_the_claims_parameter_demands_is_the_only_one(world:
         answer = answer_of(await browser.sign_in(page, wanted))
 
     assert none["error"] == "login_required"
-    assert claims_of((await party.redeem(answer["code"])).json()["id_token"])["sub"] == str(await user_id(world, wanted))
+    assert claims_of((await party.redeem(answer["code"])).json()["id_token"])["sub"] == str(
+        await user_id(world, wanted)
+    )
 
 
 async def test_a_login_hint_is_text_in_a_field(world: World) -> None:

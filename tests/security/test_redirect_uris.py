@@ -137,7 +137,7 @@ async def test_only_the_port_of_a_loopback_address_is_free(world: World, uri: st
 
 NASTY = [
     "javascript:alert(document.domain)//\"'><script>alert(1)</script>",
-    "https://app.example/\"><img src=x onerror=alert(1)>",
+    'https://app.example/"><img src=x onerror=alert(1)>',
     "https://app.example/'onload='alert(1)",
 ]
 
@@ -181,7 +181,18 @@ async def test_a_pattern_is_taken_literally(world: World) -> None:
         assert is_page_of_ours(await asked(world, party, uri))
 
 
-ALPHABET = [*"aA0/:?#@[]%.\\;*&=+ \t\n\0é。", "//", "..", "%2e", "%2F", "https", "http", "evil.example", "app.example", "callback"]
+ALPHABET = [
+    *"aA0/:?#@[]%.\\;*&=+ \t\n\0é。",
+    "//",
+    "..",
+    "%2e",
+    "%2F",
+    "https",
+    "http",
+    "evil.example",
+    "app.example",
+    "callback",
+]
 
 
 def mutations(random: Random, count: int) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 from quart import g
@@ -20,6 +20,7 @@ from idp.controllers.devices import presented_device
 from idp.controllers.exchange import MOST_PARAMETERS, Exchange, current
 from idp.domain.browser_sessions import Visitor, digest_of, new_token
 from idp.domain.errors import Forbidden, Malformed
+from idp.domain.redirect_uris import LOOPBACK
 from idp.services.form_tokens import FormTokens
 from idp.services.hosted_login import BrowserSignIn, HostedLogin
 
@@ -31,8 +32,8 @@ EXPIRED = "This form has expired, or was sent from another page. Go back, reload
 @dataclass(slots=True)
 class Visit:
     """
-    *browser_token* is new when the request brought none; only a GET is given its cookie. *cookies*: `Set-Cookie` headers of the answer. *fields* are those of
-    the form.
+    *browser_token* is new when the request brought none; only a GET is given its cookie. *cookies*: `Set-Cookie` headers of the
+    answer. *fields* are those of the form.
     """
 
     browser_token: str
@@ -71,6 +72,14 @@ class Visits:
     @property
     def session_cookie(self) -> Cookie:
         return Cookie("idp-session", self.secure)
+
+    @property
+    def _is_told_of_sites(self) -> bool:
+        """
+        Browsers send Fetch Metadata over https and to this machine only. To an http issuer elsewhere, as in a development
+        network, all that our own forms come with is the origin "null": there the form's token has to do.
+        """
+        return self.secure or urlsplit(self.origin).hostname in LOOPBACK
 
     async def begin(self) -> Visit:
         """Of the request that is served now. Raises `Malformed` for parameters that cannot be read, or come twice."""
@@ -114,7 +123,8 @@ class Visits:
         that one of ours.
         """
         site, origin = exchange.header(b"sec-fetch-site"), exchange.header(b"origin")
-        foreign = site != "same-origin" if site is not None else origin not in (None, self.origin)
+        unsaid = (None, self.origin) if self._is_told_of_sites else (None, "null", self.origin)
+        foreign = site != "same-origin" if site is not None else origin not in unsaid
         if foreign or origin not in (None, "null", self.origin):
             raise Forbidden(EXPIRED, reason="form of another site")
 
