@@ -1,0 +1,45 @@
+"""The application over open services: Quart's routes, the endpoints beside Quart, and the edge around both."""
+
+from __future__ import annotations
+
+from idp.app.endpoints import Asgi, beside_quart
+from idp.app.pages import pages_of
+from idp.app.routes import quart_app
+from idp.bootstrap import Services
+from idp.controllers.exchange import SCOPE_KEY, Receive, Scope, Send
+from idp.edge.addresses import Addresses
+from idp.edge.cors import Cors
+from idp.edge.edge import Edge
+from idp.gateways import log_lines
+from idp.settings import Settings
+
+
+def create_app(services: Services, settings: Settings, *, pretty: bool = False) -> Edge:
+    """The ASGI application over open *services*. *pretty*: the log is for a terminal."""
+    pages = pages_of(settings)
+    inside = Paths(beside_quart(services, settings, pages), quart_app(services, settings, pages).asgi_app)
+    cors = Cors(token_origins=services.clients.origins, rest_origins=frozenset(settings.cors_origins))
+    return Edge(
+        inside,
+        addresses=Addresses(settings.trusted_proxies),
+        cors=cors,
+        log_request=log_lines.RequestLog(pretty=pretty),
+        count=services.metrics.request,
+    )
+
+
+class Paths:
+    """Exact paths that skip Quart; everything else is Quart's."""
+
+    def __init__(self, exact: dict[str, Asgi], rest: Asgi) -> None:
+        self._exact = exact
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        found = self._exact.get(path)
+        if found is None:
+            await self._rest(scope, receive, send)
+            return
+        scope[SCOPE_KEY].route = path
+        await found(scope, receive, send)

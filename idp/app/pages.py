@@ -1,0 +1,68 @@
+"""The hosted pages: their looks, who visits them, their routes."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from quart import Blueprint
+
+from idp.bootstrap import Services
+from idp.controllers.pages.account import AccountPages, account_page_routes
+from idp.controllers.pages.account_profile import application_routes, profile_page_routes
+from idp.controllers.pages.account_security import credential_routes, history_routes, session_page_routes
+from idp.controllers.pages.authorize import authorize_routes
+from idp.controllers.pages.brand import Brand
+from idp.controllers.pages.consent import consent_routes
+from idp.controllers.pages.forgotten import forgotten_routes
+from idp.controllers.pages.hosted import Hosted
+from idp.controllers.pages.login import login_routes
+from idp.controllers.pages.logout import logout_routes
+from idp.controllers.pages.register import register_routes, verification_routes
+from idp.controllers.pages.rendering import Pages
+from idp.controllers.pages.visits import Visits
+from idp.gateways.templates import templates_folder
+from idp.settings import Settings
+
+
+def pages_of(settings: Settings) -> Pages:
+    own = [settings.templates_dir] if settings.templates_dir else []
+    brand = Brand(
+        name=settings.brand_name,
+        logo_url=settings.brand_logo_url,
+        color=settings.brand_color,
+        links=settings.brand_links,
+    )
+    return Pages([*own, templates_folder()], brand)
+
+
+def visits(services: Services, settings: Settings) -> Visits:
+    parts = urlsplit(settings.issuer)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    return Visits(hosted_login=services.hosted.login, form_tokens=services.hosted.form_tokens, origin=origin)
+
+
+def page_routes(services: Services, hosted: Hosted) -> list[Blueprint]:
+    authorization = services.hosted.authorization
+    return [
+        authorize_routes(authorization, hosted),
+        login_routes(services.hosted.login, authorization, services.rate_limiter, hosted),
+        consent_routes(authorization, hosted),
+        logout_routes(services.hosted.logout, hosted),
+        register_routes(services.registration, authorization, services.rate_limiter, hosted),
+        verification_routes(services.accounts.email_verification, services.rate_limiter, hosted),
+        *_account_routes(services, hosted),
+        forgotten_routes(services.accounts.password_reset, services.rate_limiter, hosted),
+    ]
+
+
+def _account_routes(services: Services, hosted: Hosted) -> list[Blueprint]:
+    pages, accounts, login = AccountPages(hosted, services.rate_limiter), services.accounts, services.hosted.login
+    applications = services.hosted.applications
+    return [
+        account_page_routes(pages, accounts.own_sessions, applications, accounts.account_deletion, login),
+        profile_page_routes(pages, services.profile),
+        application_routes(pages, applications),
+        credential_routes(pages, accounts.password_change, accounts.email_change),
+        session_page_routes(pages, login, accounts.own_sessions),
+        history_routes(pages, services.hosted.history, services.clients, services.cursors),
+    ]

@@ -1,0 +1,107 @@
+"""Quart's routes: each with its access policy, all that serve programs in the description."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from quart import Blueprint, Quart
+
+from idp.app.pages import page_routes, pages_of, visits
+from idp.bootstrap import Services
+from idp.controllers.access import Guard, undeclared
+from idp.controllers.admin.audit import audit_routes
+from idp.controllers.admin.clients import client_routes
+from idp.controllers.admin.keys import key_routes
+from idp.controllers.admin.sessions import session_routes as admin_session_routes
+from idp.controllers.admin.statistics import statistics_routes
+from idp.controllers.admin.users import user_routes
+from idp.controllers.auth.account import account_routes
+from idp.controllers.auth.emails import email_routes
+from idp.controllers.auth.passwords import password_routes
+from idp.controllers.auth.profile import profile_routes
+from idp.controllers.auth.registration import registration_routes
+from idp.controllers.auth.session import session_routes
+from idp.controllers.auth.sessions import own_session_routes
+from idp.controllers.client_registration import client_registration_routes
+from idp.controllers.demo import demo_routes
+from idp.controllers.front import front_routes
+from idp.controllers.health import health_routes
+from idp.controllers.limited import Limited
+from idp.controllers.openapi import token_state
+from idp.controllers.openapi.document import document
+from idp.controllers.openapi.protocol import path_items
+from idp.controllers.openapi.registration import registration_items
+from idp.controllers.openapi.routes import openapi_routes, routes_of
+from idp.controllers.pages.assets import asset_routes
+from idp.controllers.pages.hosted import Hosted
+from idp.controllers.pages.rendering import Pages
+from idp.controllers.refusals import refuse
+from idp.controllers.well_known import (
+    PATHS,
+)
+from idp.gateways.templates import demo_folder
+from idp.settings import Settings
+
+
+def quart_app(services: Services, settings: Settings, pages: Pages | None = None) -> Quart:
+    app = Quart("idp", static_folder=None, template_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False  # it would redirect to whatever the Host header names
+    guard = Guard(services.access_tokens, services.rate_limiter, services.events)
+    limited = Limited(services.rate_limiter)
+    pages = pages or pages_of(settings)
+    hosted = Hosted(pages=pages, visits=visits(services, settings))
+    for routes in (
+        front_routes(pages, settings.issuer),
+        asset_routes(pages.assets),
+        health_routes(services.health),
+        registration_routes(services.registration, limited),
+        session_routes(services.rest_sessions, guard, limited, secure=settings.issuer.startswith("https://")),
+        profile_routes(services.profile, guard, limited),
+        audit_routes(services.audit, services.cursors, guard),
+        *_admin_routes(services, guard),
+        *_registration_routes(services, settings),
+        account_routes(services.accounts.account_deletion, guard, limited),
+        password_routes(services.accounts.password_change, services.accounts.password_reset, guard, limited),
+        email_routes(services.accounts.email_verification, services.accounts.email_change, guard, limited),
+        own_session_routes(services.accounts.own_sessions, guard, limited),
+        *page_routes(services, hosted),
+        *([demo_routes(demo_folder(), settings.issuer)] if settings.env == "development" else []),
+    ):
+        app.register_blueprint(routes)
+    documented, publication = openapi_routes()
+    app.register_blueprint(documented)
+    refuse(app, hosted)
+    if open_routes := undeclared(app.view_functions.items()):
+        raise RuntimeError(f"routes without an access policy or an operation: {', '.join(open_routes)}")
+    publication.publish(_description(app, services, settings), pages)
+    return app
+
+
+def _admin_routes(services: Services, guard: Guard) -> list[Blueprint]:
+    administration, cursors = services.administration, services.cursors
+    return [
+        user_routes(administration.users, cursors, guard),
+        admin_session_routes(administration.sessions, administration.users, cursors, guard),
+        client_routes(administration.clients, cursors, guard),
+        key_routes(administration.keys, guard),
+        statistics_routes(administration.statistics, guard),
+    ]
+
+
+def _registration_routes(services: Services, settings: Settings) -> list[Blueprint]:
+    """None unless the operator lets clients register themselves."""
+    registration = services.dynamic_registration
+    if registration is None:
+        return []
+    return [client_registration_routes(registration, services.rate_limiter, settings.issuer)]
+
+
+def _description(app: Quart, services: Services, settings: Settings) -> dict[str, Any]:
+    protocol = (
+        path_items(grant_types=services.authorization_server.grant_types, documents=PATHS) | token_state.path_items()
+    )
+    if services.dynamic_registration is not None:
+        protocol |= registration_items()
+    return document(routes_of(app), issuer=settings.issuer, version=version("idp"), protocol=protocol)
