@@ -19,6 +19,7 @@ from idp.controllers.pages.login import login_routes
 from idp.controllers.pages.logout import logout_routes
 from idp.controllers.pages.register import register_routes, verification_routes
 from idp.controllers.pages.rendering import Pages
+from idp.controllers.pages.select_account import select_account_routes
 from idp.controllers.pages.visits import Visits
 from idp.gateways.templates import templates_folder
 from idp.settings import Settings
@@ -46,6 +47,7 @@ def page_routes(services: Services, hosted: Hosted) -> list[Blueprint]:
     return [
         authorize_routes(authorization, hosted),
         login_routes(services.hosted.login, authorization, services.rate_limiter, hosted),
+        select_account_routes(authorization, hosted),
         consent_routes(authorization, hosted),
         logout_routes(services.hosted.logout, hosted),
         register_routes(services.registration, authorization, services.rate_limiter, hosted),

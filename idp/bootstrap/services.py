@@ -111,33 +111,14 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
 
 def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, observed: Observing) -> Services:
     users, clients = outside.users, outside.clients
-    access_tokens = AccessTokens(
-        outside.keys,
-        issuer=settings.issuer,
-        lifetime=settings.access_token_ttl,
-        now=now,
-        sessions=outside.sessions,
-        revoked_tokens=outside.revoked_tokens,
-        on_forged=observed.forged_tokens.note,
-    )
+    access_tokens = _access_tokens(settings, outside, observed)
     sessions = _sessions(settings, outside, checkpoints, observed)
     login = _login(settings, outside)
     rate_limiter = RateLimiter(outside.limits)
     administration = administration_services(settings, outside, sessions)
     hosted = hosted_services(settings, outside, login, sessions, observed.audit)
-    authorization_server = AuthorizationServer(
-        GRANTS,
-        clients=clients,
-        sessions=sessions,
-        users=users,
-        codes=hosted.codes,
-        access_tokens=access_tokens,
-        id_tokens=hosted.id_tokens,
-        login=login,
-        assertions=_assertions(settings, outside),
-        limiter=rate_limiter,
-        now=now,
-        on_issued=outside.metrics.issued,
+    authorization_server = _authorization_server(
+        settings, outside, hosted, sessions, access_tokens, login, rate_limiter
     )
     return Services(
         users=users,
@@ -176,6 +157,43 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         patterns=observed.patterns,
         forged_tokens=observed.forged_tokens,
         metrics=outside.metrics,
+    )
+
+
+def _access_tokens(settings: Settings, outside: Outside, observed: Observing) -> AccessTokens:
+    return AccessTokens(
+        outside.keys,
+        issuer=settings.issuer,
+        lifetime=settings.access_token_ttl,
+        now=now,
+        sessions=outside.sessions,
+        revoked_tokens=outside.revoked_tokens,
+        on_forged=observed.forged_tokens.note,
+    )
+
+
+def _authorization_server(
+    settings: Settings,
+    outside: Outside,
+    hosted: HostedServices,
+    sessions: SessionService,
+    access_tokens: AccessTokens,
+    login: Login,
+    limiter: RateLimiter,
+) -> AuthorizationServer:
+    return AuthorizationServer(
+        GRANTS,
+        clients=outside.clients,
+        sessions=sessions,
+        users=outside.users,
+        codes=hosted.codes,
+        access_tokens=access_tokens,
+        id_tokens=hosted.id_tokens,
+        login=login,
+        assertions=_assertions(settings, outside),
+        limiter=limiter,
+        now=now,
+        on_issued=outside.metrics.issued,
     )
 
 

@@ -22,8 +22,9 @@ from idp.gateways.key_folder import KeyFolder
 from idp.repositories.diagnosis import StoreExamination
 from idp.services.doctor import Doctor
 from idp.settings import Settings, SettingsError, load
-from idp.settings.fields import SETTINGS, Setting
+from idp.settings.fields import SETTINGS
 from idp.settings.rules import FEWEST_ROUNDS_IN_PRODUCTION
+from idp.settings.setting import Setting
 
 
 @dataclass(frozen=True, slots=True)

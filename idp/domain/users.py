@@ -127,13 +127,10 @@ class Users(Protocol):
     async def find_with_password(self, address: str) -> tuple[User, str | None] | None:
         """The user and the stored password hash; None for an unknown address."""
 
-    async def add(self, new: NewUser) -> User | None:
-        """The new user with a random id, or None when the address is taken: of many at once, one adds."""
-
     async def has_administrator(self) -> bool: ...
 
     async def add_first_administrator(self, new: NewUser) -> User | None:
-        """As `add`, but only while no administrator exists; None otherwise. One of many at once adds."""
+        """The new user with a random id, only while no administrator exists; None otherwise. One of many at once adds."""
 
     async def change_profile(self, user_id: UUID, change: ProfileChange) -> User | None:
         """The user afterwards; None when there is no such user. Changes of one user take turns, so none undoes another."""

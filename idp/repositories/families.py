@@ -66,11 +66,10 @@ class RedisFamilies:
         *,
         rebuild_until: datetime | None = None,
     ) -> Rotation:
-        tag = _tag(user_id)
-        key = b"rt:" + tag + _text(presented.family_id.bytes)
+        key = family_key(presented.family_id, user_id)
         answer = await self._redis.run(
             ROTATE,
-            (key, b"rf:" + tag) if self._limit else (key,),
+            (key, refreshes_key(user_id)) if self._limit else (key,),
             presented.generation,
             presented.nonce,
             presented.issued_at,

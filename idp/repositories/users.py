@@ -59,9 +59,6 @@ class PostgresUsers:
         user = _user(row)
         return (user, row.password_hash) if user and row else None
 
-    async def add(self, new: NewUser) -> User | None:
-        return await self._add(new, only_first_administrator=False)
-
     async def _find(self, address: str) -> UserRow | None:
         canonical = canonical_email(address)
         if len(canonical) > LONGEST_CANONICAL:
@@ -72,9 +69,6 @@ class PostgresUsers:
     async def has_administrator(self) -> bool:
         async with answering():
             return await UserRow.filter(roles__contains=[Role.ADMIN.value]).exists()
-
-    async def add_first_administrator(self, new: NewUser) -> User | None:
-        return await self._add(new, only_first_administrator=True)
 
     async def change_profile(self, user_id: UUID, change: ProfileChange) -> User | None:
         async with self._postgres.transaction() as connection:
@@ -96,13 +90,12 @@ class PostgresUsers:
         async with answering():
             return await UserRow.filter(id=user_id, password_hash=old).update(password_hash=new) == 1
 
-    async def _add(self, new: NewUser, *, only_first_administrator: bool) -> User | None:
+    async def add_first_administrator(self, new: NewUser) -> User | None:
         async with self._postgres.transaction() as connection:
-            if only_first_administrator:
-                # Held until commit: of many processes that start at once the next one sees the first one's row.
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", ADMINISTRATORS)
-                if await connection.fetchval("SELECT EXISTS (SELECT FROM users WHERE roles @> ARRAY['ADMIN'])"):
-                    return None
+            # Held until commit: of many processes that start at once the next one sees the first one's row.
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", ADMINISTRATORS)
+            if await connection.fetchval("SELECT EXISTS (SELECT FROM users WHERE roles @> ARRAY['ADMIN'])"):
+                return None
             row = await connection.fetchrow(
                 INSERT,
                 uuid4(),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from idp.settings.fields import GROUPS, Group, Setting
+from idp.settings.fields import GROUPS
 from idp.settings.rules import EVERYWHERE, IN_PRODUCTION, Rule
+from idp.settings.setting import Group, Setting
 
 INTRODUCTION = """\
 # Configuration

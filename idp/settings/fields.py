@@ -2,38 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from idp.settings import addresses, brand, parsing
-from idp.settings.parsing import Parser
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """*default* is a text as a user would write it, or None; then *unset* says in words what happens."""
-
-    name: str
-    default: str | None
-    meaning: str
-    parser: Parser
-    unset: str = "none"
-    secret: bool = False
-
-    @property
-    def attribute(self) -> str:
-        return self.name.removeprefix("IDP_").lower()
-
-    @property
-    def file_name(self) -> str:
-        """The variable that names a file with this secret in it."""
-        return f"{self.name}_FILE"
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    heading: str
-    settings: tuple[Setting, ...]
-
+from idp.settings import addresses, parsing
+from idp.settings.hosted_fields import PAGES, SESSIONS
+from idp.settings.setting import Group, Setting
 
 SERVER = Group(
     "Server",
@@ -180,31 +151,6 @@ TOKENS = Group(
     ),
 )
 
-SESSIONS = Group(
-    "Sign-in on the hosted page",
-    (
-        Setting(
-            "IDP_SESSION_TTL",
-            "12h",
-            "How long a sign-in in a browser lasts, counted from the sign-in.",
-            parsing.duration("1m", "365d"),
-        ),
-        Setting("IDP_SESSION_IDLE", "2h", "How long it may lie unused.", parsing.duration("1m", "365d")),
-        Setting(
-            "IDP_SESSION_REMEMBERED",
-            "30d",
-            "How long it lasts, used or not, on a device that is to be remembered.",
-            parsing.duration("1m", "365d"),
-        ),
-        Setting(
-            "IDP_VERIFIED_EMAIL_REQUIRED",
-            "false",
-            "`true` lets nobody go on to a client before the e-mail address is verified.",
-            parsing.boolean(),
-        ),
-    ),
-)
-
 LIMITS = Group(
     "Passwords, lockout and limits",
     (
@@ -286,32 +232,6 @@ MAIL = Group(
             secret=True,
         ),
         Setting("IDP_AUDIT_RETENTION", "365d", "How long audit events are kept.", parsing.duration("1s", "36500d")),
-    ),
-)
-
-PAGES = Group(
-    "Pages",
-    (
-        Setting("IDP_BRAND_NAME", "idp", "What the pages call this service.", brand.brand_name()),
-        Setting(
-            "IDP_BRAND_LOGO_URL",
-            None,
-            "A logo instead of the built-in sign; pages may load images from its origin.",
-            brand.logo_url(),
-        ),
-        Setting("IDP_BRAND_COLOR", "#2347c5", "Buttons and links; dark mode has a lighter one.", brand.colour()),
-        Setting(
-            "IDP_BRAND_LINKS",
-            None,
-            "At the foot of every page, such as `Privacy=https://…,Terms=https://…`.",
-            parsing.listed(brand.link()),
-        ),
-        Setting(
-            "IDP_TEMPLATES_DIR",
-            None,
-            "Own templates, translations and assets; a file that is not there is the built-in one.",
-            brand.folder(),
-        ),
     ),
 )
 

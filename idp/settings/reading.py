@@ -7,9 +7,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from idp.settings.fields import SETTINGS, Setting
+from idp.settings.fields import SETTINGS
 from idp.settings.parsing import Unacceptable
 from idp.settings.rules import broken_rules
+from idp.settings.setting import Setting
 from idp.settings.values import Settings
 
 EMPTY_WHEN_UNSET = {

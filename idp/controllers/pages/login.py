@@ -1,4 +1,4 @@
-"""`/login` and `/select-account`."""
+"""`/login`: the address and the password."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from quart import Blueprint, Response
 
 from idp.controllers.devices import device_headers
 from idp.controllers.exchange import current
-from idp.controllers.pages.authorize import CONTINUE, onward, resumed
+from idp.controllers.pages.authorize import CONTINUE, onward
 from idp.controllers.pages.hosted import Hosted, page
 from idp.controllers.pages.notices import Notice
 from idp.controllers.pages.visits import Visit
@@ -58,35 +58,6 @@ def login_routes(
             return hosted.go(visit, "/account")
         await authorization.signed_in(visit.handle, visit.browser, done.session.id)
         return hosted.go(visit, CONTINUE, request=visit.handle)
-
-    @routes.get("/select-account")
-    @page("Choose an account")
-    async def choice() -> Response:
-        visit = await hosted.visits.begin()
-        if visit.visitor is None or visit.handle is None:
-            return hosted.go(visit, "/login", request=visit.handle)
-        pending = await authorization.pending(visit.handle, visit.browser)
-        return hosted.show(
-            visit,
-            "select_account",
-            own=True,
-            handle=visit.handle,
-            action="/select-account",
-            client=pending.client,
-            user=visit.visitor.user,
-            leads_to=pending.request.target.redirect_uri,
-            ui_locales=pending.request.ui_locales,
-        )
-
-    @routes.post("/select-account")
-    @page("Go on as who is signed in, or as somebody else")
-    async def choose() -> Response:
-        visit = await hosted.visits.begin()
-        hosted.visits.check_form(visit, own=True)
-        if visit.visitor is None or visit.handle is None or visit.fields.get("choice") != "continue":
-            return hosted.go(visit, "/login", request=visit.handle, another="true")
-        await authorization.account_chosen(visit.handle, visit.browser, visit.visitor.session.id)
-        return await resumed(authorization, hosted, visit)
 
     async def _elsewhere(visit: Visit) -> Response | None:
         """Where this page is not what is missing: who is signed in sees it only to sign in once more, or as another user."""
