@@ -19,7 +19,9 @@ from typing import Any
 
 import click
 import structlog
+from jinja2 import TemplateError
 
+from idp.app import pages_of
 from idp.bootstrap import Services, running
 from idp.cli.environment import Stopped, embeds, refusals, settings, with_urls
 from idp.cli.granian_server import GranianServer
@@ -52,6 +54,7 @@ def command(host: str | None, port: int | None, workers: int | None, server: str
       idp serve --port 9000 --workers 2
     """
     chosen = _chosen(settings(), host, port, workers)
+    _check_templates(chosen)
     log_lines.configure(pretty=pretty(chosen))
     chosen, listener = _listening(chosen)
     embedded = EmbeddedStores(chosen.data_dir) if embeds(chosen) else None
@@ -73,6 +76,16 @@ def pretty(chosen: Settings) -> bool:
     if chosen.log_format == "auto":
         return chosen.env == "development" and sys.stdout.isatty()
     return chosen.log_format == "console"
+
+
+def _check_templates(chosen: Settings) -> None:
+    """Found by each worker otherwise, again and again."""
+    if chosen.templates_dir is None:
+        return
+    try:
+        pages_of(chosen)
+    except (TemplateError, ValueError, OSError) as fault:
+        raise Stopped(f"IDP_TEMPLATES_DIR: {fault}") from None
 
 
 def _chosen(given: Settings, host: str | None, port: int | None, workers: int | None) -> Settings:
