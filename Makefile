@@ -50,7 +50,7 @@ $(VENV)/.run: $(VENV)/bin/python pyproject.toml
 	$(INSTALL) -e '.[embedded,fast]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml examples/package.json
 	$(INSTALL) -e '.[embedded,fast,dev]'
 	@if command -v npm >/dev/null; then cd examples && npm install --silent --no-audit --no-fund --no-package-lock || echo "npm install failed: the Node examples are not tested"; fi
 	@touch $@ $(VENV)/.run

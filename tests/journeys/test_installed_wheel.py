@@ -49,6 +49,8 @@ def test_it_serves_pages_and_tokens(installed: Path, tmp_path: Path) -> None:
             auth=("demo-app", server.demo_secret()),
         )
         front = httpx.get(f"{server.url}/")
+        demo = [httpx.get(f"{server.url}/demo/{name}") for name in ("", "app.js", "oidc.js", "style.css")]
 
     assert token.status_code == 200
     assert server.url in front.text
+    assert {answer.status_code for answer in demo} == {200}

@@ -137,7 +137,7 @@ async def test_a_session_that_outlived_its_sign_in_is_ended_by_its_hint(world: W
         assert await first.is_dead()
 
 
-@pytest.mark.parametrize("sid", [None, "x", "", "'; --", str(uuid4())])
+@pytest.mark.parametrize("sid", [None, "x", "", "'; --", "513c942e-1916-46b6-b437-9764bfed79c5"])
 async def test_a_hint_that_names_no_session_ends_none(world: World, sid: str | None) -> None:
     """LO11."""
     async with signed_in(world) as user, Browser(world) as empty:
