@@ -7,7 +7,6 @@ import json
 import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from uuid import uuid4
 
 import jwt
 import pytest
