@@ -99,7 +99,14 @@ async def stepping_node(world: World, keys: KeyFiles, clock: StepClock) -> Async
     await asyncio.to_thread(keys.load)
     given, stop = world.services, asyncio.Event()
     issuer = world.settings.issuer
-    tokens = AccessTokens(keys, issuer=issuer, lifetime=TOKEN_LIFETIME, now=clock, sessions=given.sessions)
+    tokens = AccessTokens(
+        keys,
+        issuer=issuer,
+        lifetime=TOKEN_LIFETIME,
+        now=clock,
+        sessions=given.sessions,
+        revoked_tokens=given.revoked_tokens,
+    )
     services = replace(
         given,
         keys=keys,

@@ -25,6 +25,7 @@ TAGS = {
     "h1", "h2", "h3", "ul", "li", "a", "img", "span", "strong", "code", "label", "dl", "dt", "dd", "table", "thead", "tbody",
     "tr", "th", "td", "script", "fieldset", "legend", "time",
 }  # fmt: skip
+OWN, NOTHING = ("style-src", "script-src", "img-src", "form-action"), ("default-src", "base-uri", "frame-ancestors")
 ADDRESSES = ("href", "src", "action", "formaction", "srcdoc", "poster", "data", "content")
 
 
@@ -164,8 +165,7 @@ async def test_names_in_the_stores_are_shown_as_text(world: World, payload: str)
     """HD6, UI8, AZ15: of users, devices and clients, stored before there were rules; Zitadel CVE-2026-29192."""
     email = await world.registered()
     await world.database.execute(
-        "UPDATE users SET name = $2, claims = jsonb_build_object('given_name', $2::text, 'website', $2::text)"
-        " WHERE email_norm = $1",
+        "UPDATE users SET name = $2, claims = jsonb_build_object('website', $2::text) WHERE email_norm = $1",
         email,
         payload,
     )
@@ -202,9 +202,7 @@ async def test_every_page_has_a_policy_that_lets_nothing_in(world: World, path: 
         answer = await browser.get(path, params={"token": "t"} if path == "/reset-password" else {})
 
     if answer.status_code != 303:
-        own = ("style-src", "script-src", "img-src", "form-action")
-        nothing = ("default-src", "base-uri", "frame-ancestors")
-        assert policy_of(answer) == dict.fromkeys(own, "'self'") | dict.fromkeys(nothing, "'none'")
+        assert policy_of(answer) == dict.fromkeys(OWN, "'self'") | dict.fromkeys(NOTHING, "'none'")
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["x-frame-options"] == "DENY"
     assert answer.headers["referrer-policy"] == "no-referrer"
