@@ -18,7 +18,9 @@ import httpx
 START_LIMIT = 60.0
 # For a server that many tests share from one address.
 UNLIMITED = {
-    **dict.fromkeys((f"IDP_LIMIT_{kind}" for kind in ("LOGIN", "REGISTER", "REFRESH", "API", "ADMIN")), "off"),
+    **dict.fromkeys(
+        (f"IDP_LIMIT_{kind}" for kind in ("LOGIN", "REGISTER", "REFRESH", "API", "ADMIN", "AUTHORIZE")), "off"
+    ),
     "IDP_LOCKOUT_ATTEMPTS": "1000000",
 }
 STOP_LIMIT = 30.0

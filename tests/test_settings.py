@@ -88,6 +88,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         limit_api=LimitSetting(100, timedelta(minutes=15)),
         limit_admin=LimitSetting(50, timedelta(hours=1)),
         limit_client=None,
+        limit_authorize=LimitSetting(1000, timedelta(minutes=5)),
         registration_token=None,
         outgoing_private=None,
         trusted_proxies=(),

@@ -45,7 +45,7 @@ def visits(services: Services, settings: Settings) -> Visits:
 def page_routes(services: Services, hosted: Hosted) -> list[Blueprint]:
     authorization = services.hosted.authorization
     return [
-        authorize_routes(authorization, hosted),
+        authorize_routes(authorization, services.rate_limiter, hosted),
         login_routes(services.hosted.login, authorization, services.rate_limiter, hosted),
         select_account_routes(authorization, hosted),
         consent_routes(authorization, hosted),

@@ -48,6 +48,12 @@ def claims_for(user: User, scopes: Collection[str], requested: Mapping[str, Any]
     return {name: value for name, value in _all(user).items() if name in wanted}
 
 
+def within_scopes(requested: Mapping[str, Any], scopes: Collection[str]) -> dict[str, Any]:
+    """Of claims *requested* by name those that *scopes* share, and those that are no scope's."""
+    others = {claim for scope, claims in SCOPE_CLAIMS.items() if scope not in scopes for claim in claims}
+    return {claim: demand for claim, demand in requested.items() if claim not in others}
+
+
 def _all(user: User) -> dict[str, Any]:
     stored = {name: value for name, value in user.claims.items() if value not in (None, "", {})}
     if "phone_number" in stored:

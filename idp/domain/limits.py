@@ -30,6 +30,7 @@ class Category(StrEnum):
     API = "api"
     ADMIN = "admin"
     CLIENT = "client"
+    AUTHORIZE = "authorize"
 
     @property
     def per(self) -> Per:
@@ -53,6 +54,9 @@ POLICY: Mapping[Category, Rule] = {
     Category.API: Rule(Per.ADDRESS, "the rest of /auth, and the userinfo endpoint"),
     Category.ADMIN: Rule(Per.USER, "/admin"),
     Category.CLIENT: Rule(Per.CLIENT, "calls of an authenticated client for itself"),
+    Category.AUTHORIZE: Rule(
+        Per.ADDRESS, "authorization requests of browsers in which nobody is signed in: each is kept"
+    ),
 }
 
 

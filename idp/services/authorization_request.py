@@ -15,6 +15,7 @@ from typing import Any
 
 from idp.domain.authorization import PASSWORD_ACR, PROMPTS, AuthorizationRequest, ResponseMode, Target
 from idp.domain.authorization_errors import ClientError, LocalError
+from idp.domain.claims import within_scopes
 from idp.domain.claims_request import MalformedClaims, claims_request, demanded_acr, demanded_subject
 from idp.domain.clients import Client, Clients, is_resource
 from idp.domain.redirect_uris import redirect_uri_matches
@@ -24,6 +25,8 @@ from idp.services.id_tokens import IdTokens
 GRANT_TYPE = "authorization_code"
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # the SHA-256 of a verifier (RFC 7636, section 4.2)
 LONGEST = 4096
+# Of all that is kept of one request until the user is done.
+MOST_KEPT = 8192
 LONGEST_HINT = 320
 # Where a client would have its request somewhere else; a server that does not take these says so (OpenID Connect Core,
 # sections 6 and 7.2.1), and fetches nothing.
@@ -68,7 +71,7 @@ class RequestReader:
             raise refuse("invalid_scope", "The client may not ask for that scope.")
         if "openid" in scope.split() and not redirect_uri_given:
             raise refuse("invalid_request", "The parameter redirect_uri is missing.")
-        requested = _claims(given, refuse)
+        requested = _claims(given, client, refuse)
         return AuthorizationRequest(
             target=target,
             redirect_uri_given=redirect_uri_given,
@@ -143,6 +146,8 @@ def _check_shape(given: _Given, refuse: Refuse) -> None:
         raise refuse("invalid_request", _text("The request repeats a parameter", repeated))
     if long := [name for name, (value, *_) in given.values.items() if len(value) > LONGEST and name not in UNSUPPORTED]:
         raise refuse("invalid_request", _text(f"The request has a parameter of more than {LONGEST} characters", long))
+    if sum(len(value) for name, (value, *_) in given.values.items() if name not in UNSUPPORTED) > MOST_KEPT:
+        raise refuse("invalid_request", f"The parameters have more than {MOST_KEPT} characters together.")
     for name, code in UNSUPPORTED.items():
         if name in given.values:
             raise refuse(code, f"This server does not take the parameter {name}.")
@@ -192,7 +197,8 @@ def _max_age(given: _Given, refuse: Refuse) -> int | None:
     return int(text)
 
 
-def _claims(given: _Given, refuse: Refuse) -> Mapping[str, Any] | None:
+def _claims(given: _Given, client: Client, refuse: Refuse) -> Mapping[str, Any] | None:
+    """By name as by scope, a client is told nothing that it is not registered for."""
     text = given.get("claims")
     if text is None:
         return None
@@ -202,7 +208,7 @@ def _claims(given: _Given, refuse: Refuse) -> Mapping[str, Any] | None:
         raise refuse("invalid_request", str(fault)) from None
     if (levels := demanded_acr(requested)) is not None and PASSWORD_ACR not in levels:
         raise refuse("unmet_authentication_requirements", "This server cannot sign users in at that level (acr).")
-    return requested
+    return {section: within_scopes(claims, client.scopes) for section, claims in requested.items()}
 
 
 def _hint(given: _Given) -> str | None:

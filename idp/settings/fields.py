@@ -180,6 +180,12 @@ LIMITS = Group(
         ),
         Setting("IDP_LIMIT_ADMIN", "50/1h", "`/admin`, per administrator.", parsing.limit()),
         Setting("IDP_LIMIT_CLIENT", "off", "Calls of an authenticated client, per client.", parsing.limit()),
+        Setting(
+            "IDP_LIMIT_AUTHORIZE",
+            "1000/5m",
+            "Authorization requests of browsers in which nobody is signed in, per network address.",
+            parsing.limit(),
+        ),
     ),
 )
 

@@ -73,6 +73,7 @@ class Settings:
     limit_api: LimitSetting | None
     limit_admin: LimitSetting | None
     limit_client: LimitSetting | None
+    limit_authorize: LimitSetting | None
 
     registration_token: str | None = field(metadata=SECRET)
     outgoing_private: bool | None

@@ -61,6 +61,7 @@ def limited_node(folder: Path, settings: Settings, urls: StoreUrls) -> Iterator[
         IDP_CORS_ORIGINS="https://app.example",
         IDP_TRUSTED_PROXIES="127.0.0.0/8,::1",
         IDP_LIMIT_CLIENT="3/1m",
+        IDP_LIMIT_AUTHORIZE="10/1m",
     )
     with node:
         yield node

@@ -230,3 +230,30 @@ async def test_registering_and_forgetting_look_alike_for_every_address(world: Wo
             ]
             assert answers[0] == answers[1]
             assert answers[0][0] == 200
+
+
+async def test_requests_that_have_to_be_kept_are_limited_and_those_of_who_is_signed_in_are_not(
+    caller: Caller, visitor: Visitor
+) -> None:
+    """DS8: an anonymous flood of authorization requests does not fill the store."""
+    party = await Party.registered(caller.world)
+    await visitor.logs_in(await caller.world.registered(), PASSWORD)
+    member = [await visitor.get("/oauth2/authorize", params=party.request()) for _ in range(12)]
+    async with Visitor(caller) as stranger:
+        stranger.http.headers["X-Forwarded-For"] = caller.address
+        answers = [await stranger.get("/oauth2/authorize", params=party.request()) for _ in range(9)]
+        posted = await stranger.http.post("/oauth2/authorize", data=party.request())
+
+        over = await stranger.get("/oauth2/authorize", params=party.request())
+
+    assert {it.status_code for it in [*member, *answers, posted]} == {303}
+    assert waits(over)
+
+
+async def test_a_request_is_not_larger_than_what_is_worth_keeping(world: World) -> None:
+    """AZ25, DS8."""
+    party = await Party.registered(world)
+    async with Browser(world) as browser:
+        answer = await browser.authorize(party, state="s" * 4000, nonce="n" * 4000, login_hint="h" * 300)
+
+    assert "error=invalid_request" in answer.headers["location"]

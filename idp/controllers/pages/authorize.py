@@ -9,7 +9,9 @@ from idp.controllers.pages.client_answers import client_answer
 from idp.controllers.pages.hosted import Hosted, only_get, page
 from idp.controllers.pages.visits import Visit, query_of
 from idp.domain.authorization import Step
+from idp.domain.limits import Category
 from idp.services.authorization import Authorization, Outcome, Page
+from idp.services.rate_limiter import RateLimiter
 
 CONTINUE = "/continue"
 # The page of each step.
@@ -21,7 +23,7 @@ PATHS = {
 }
 
 
-def authorize_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
+def authorize_routes(authorization: Authorization, limiter: RateLimiter, hosted: Hosted) -> Blueprint:
     routes = Blueprint("authorize", __name__)
 
     @routes.get("/oauth2/authorize")
@@ -29,6 +31,8 @@ def authorize_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
     async def by_query() -> Response:
         only_get()
         visit = await hosted.visits.begin()
+        if visit.visitor is None:
+            await limiter.take(Category.AUTHORIZE, current().address)
         outcome = await authorization.begin(query_of(current()), visit.browser, visit.visitor)
         return onward(hosted, visit, outcome)
 
@@ -37,6 +41,7 @@ def authorize_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
     async def by_form() -> Response:
         # The browser sends no cookies of ours with the form of another site. With the redirect that follows it sends them.
         visit = await hosted.visits.begin()
+        await limiter.take(Category.AUTHORIZE, current().address)
         outcome = await authorization.keep(current().form)
         if isinstance(outcome, Page):
             return hosted.go(visit, CONTINUE, request=outcome.handle)
