@@ -99,7 +99,8 @@ async def people(services: Services, rounds: int, count: int) -> list[str]:
     passwords.close()
     emails = [f"user-{number}@example.com" for number in range(count)]
     for email in emails:
-        await services.users.add(NewUser(email=email, name="Ada", password_hash=password_hash, email_verified=True))
+        new = NewUser(email=email, name="Ada", password_hash=password_hash, email_verified=True)
+        await services.registration.accounts.register(new)
     return emails
 
 

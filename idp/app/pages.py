@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from quart import Blueprint
@@ -25,7 +26,9 @@ from idp.gateways.templates import templates_folder
 from idp.settings import Settings
 
 
+@lru_cache(maxsize=2)
 def pages_of(settings: Settings) -> Pages:
+    """Read and compiled once: a process that forks does it for all that come of it."""
     own = [settings.templates_dir] if settings.templates_dir else []
     brand = Brand(
         name=settings.brand_name,

@@ -42,9 +42,9 @@ async def main(folder: Path, scheme: str, *, every_state: bool) -> None:
                 for suffix, size in SIZES.items():
                     if name in LEFT_OUT and not every_state:
                         continue
-                    async with bench.show(name, state, stays=True, viewport=size, color_scheme=scheme) as shown:
-                        file = f"{name}-{state}{suffix}.png" if every_state else f"{name}{suffix}.png"
-                        (folder / file).write_bytes(packed(await shown.page.screenshot(full_page=True)))
+                    shown = await bench.turn_to(name, state, viewport=size, color_scheme=scheme)
+                    file = f"{name}-{state}{suffix}.png" if every_state else f"{name}{suffix}.png"
+                    (folder / file).write_bytes(packed(await shown.page.screenshot(full_page=True)))
 
 
 if __name__ == "__main__":

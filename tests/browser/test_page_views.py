@@ -24,10 +24,10 @@ async def test_a_page_is_accessible_fits_its_width_and_keeps_to_its_policy(
     bench: Bench, name: str, state: str, options: dict[str, Any]
 ) -> None:
     """HD2, HD8."""
-    async with bench.show(name, state, stays=True, **options) as shown:
-        await shown.page.evaluate(AXE)
-        found = await shown.page.evaluate(EXAMINED)
-        width = await shown.page.evaluate("document.documentElement.scrollWidth")
+    shown = await bench.turn_to(name, state, **options)
+    await shown.page.evaluate(AXE)
+    found = await shown.page.evaluate(EXAMINED)
+    width = await shown.page.evaluate("document.documentElement.scrollWidth")
 
     assert found["passes"]
     assert [f"{it['id']}: {[node['html'] for node in it['nodes']]}" for it in found["violations"]] == []

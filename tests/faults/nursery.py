@@ -14,6 +14,7 @@ import socket
 import sys
 from typing import Any
 
+from idp.app import pages_of
 from idp.bootstrap import key_files
 from idp.cli.preparation import migrate
 from idp.cli.workers import work
@@ -28,6 +29,7 @@ def main() -> None:
     urls = StoreUrls(settings.database_url, settings.migration_database_url or "", settings.redis_url)
     asyncio.run(migrate(urls))
     key_files(settings)
+    pages_of(settings)
     listener = socket.create_server((settings.bind_host, settings.bind_port), backlog=4096)
     parent, workers = os.getpid(), set[int]()
 

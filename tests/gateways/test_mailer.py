@@ -63,7 +63,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ssl.
 
 def accepts(user: bytes, password: bytes) -> Any:
     def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
-        return AuthResult(success=(data.login, data.password) == (user, password))
+        return AuthResult(success=(data.login, data.password) == (user, password), handled=False)
 
     return authenticate
 

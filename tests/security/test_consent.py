@@ -71,17 +71,34 @@ async def test_what_was_not_allowed_before_is_asked_for(
     assert again or "code" in answer_of(page)
 
 
-async def test_claims_that_are_asked_for_by_name_need_consent_too(world: World, party: Party) -> None:
+CLAIMS = '{"userinfo":{"phone_number":null},"id_token":{"address":{"essential":true}}}'
+
+
+async def test_claims_that_are_asked_for_by_name_need_consent_too(world: World) -> None:
     """AZ18, UI3."""
-    claims = '{"userinfo":{"phone_number":null},"id_token":{"address":{"essential":true}}}'
+    party = await Party.registered(world, first_party=False, scope="openid phone address")
 
     async with Browser(world) as browser:
         await browser.authorized(party, await world.registered(), scope="openid")
-        page = await browser.authorize(party, scope="openid", claims=claims)
+        page = await browser.authorize(party, scope="openid", claims=CLAIMS)
 
     assert asks(page)
     assert "See your telephone number" in page.text
     assert "See your postal address" in page.text
+
+
+async def test_claims_of_a_scope_that_the_client_is_not_registered_for_are_told_under_no_name(world: World) -> None:
+    """UI3: of a first-party client, nobody is asked."""
+    party = await Party.registered(world, scope="openid")
+    email = await world.registered()
+    async with Browser(world) as browser:
+        tokens = await party.tokens(
+            browser, email, scope="openid", claims='{"userinfo":{"email":null,"name":null},"id_token":{"email":null}}'
+        )
+    info = await world.http.get("/oauth2/userinfo", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+
+    assert info.json().keys() == {"sub"}
+    assert "email" not in claims_of(tokens["id_token"])
 
 
 async def test_the_consent_of_one_user_or_client_is_not_that_of_another(world: World, party: Party) -> None:
