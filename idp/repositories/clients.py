@@ -124,6 +124,8 @@ class PostgresClients:
         async with self._postgres.transaction() as connection:
             record = await connection.fetchrow("DELETE FROM clients WHERE client_id = $1 RETURNING *", client_id)
             await connection.execute(END_SESSIONS, client_id, RevokedReason.CLIENT_REMOVED)
+            # Nobody has allowed anything to a client that may take this name later.
+            await connection.execute("DELETE FROM consents WHERE client_id = $1", client_id)
             if record is None:
                 return False
             changes = changes_between(members_of(_from_record(record)), {})

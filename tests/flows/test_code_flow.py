@@ -163,3 +163,16 @@ async def test_a_request_by_post_is_the_same_as_one_by_get(world: World) -> None
 
     assert "set-cookie" not in sent.headers
     assert (await party.redeem(answer["code"])).status_code == 200
+
+
+async def test_who_is_signed_in_can_sign_in_as_somebody_else(world: World) -> None:
+    first, second = await world.registered(), await world.registered()
+    async with Browser(world) as browser:
+        await browser.signed_in(first)
+        assert (await browser.get("/login")).headers["location"] == "/account"
+        page = await browser.get("/login", params={"another": "true"})
+
+        account = await browser.sign_in(page, second)
+
+    assert second in account.text
+    assert first not in account.text

@@ -275,3 +275,16 @@ async def test_the_trail_tells_what_was_allowed(world: World, party: Party) -> N
     user_id = UUID(str(await world.database.fetchval("SELECT id FROM users WHERE email_norm = $1", email)))
     [event] = await world.events("consent_granted", user_id=user_id)
     assert (event["client_id"], event["detail"]["scope"]) == (party.client.client_id, "openid email")
+
+
+async def test_what_was_allowed_to_a_client_ends_with_it_whoever_has_its_name_later(world: World, party: Party) -> None:
+    """AZ18; Zitadel CVE-2026-55670."""
+    email = await world.registered()
+    async with Browser(world) as browser:
+        await browser.authorized(party, email, scope="openid")
+        client = await world.services.clients.present(party.client.client_id)
+        assert client is not None
+        await world.services.client_registration.remove(client.client_id)
+        assert await world.services.clients.add(client)
+
+        assert asks(await browser.authorize(party, scope="openid"))

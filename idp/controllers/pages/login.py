@@ -61,11 +61,13 @@ def login_routes(
 
     async def _elsewhere(visit: Visit) -> Response | None:
         """Where this page is not what is missing: who is signed in sees it only to sign in once more, or as another user."""
+        if (visit.visitor is None and visit.handle is None) or visit.query.get("another") == "true":
+            return None
         if visit.handle is None:
-            return hosted.go(visit, "/account") if visit.visitor is not None else None
+            return hosted.go(visit, "/account")
         outcome = await authorization.resume(visit.handle, visit.browser, visit.visitor)
         wanted = isinstance(outcome, Page) and outcome.step is Step.SIGN_IN
-        return None if wanted or visit.query.get("another") == "true" else onward(hosted, visit, outcome)
+        return None if wanted else onward(hosted, visit, outcome)
 
     async def _form(visit: Visit, **values: Any) -> Response:
         pending = await authorization.pending(visit.handle, visit.browser) if visit.handle else None
