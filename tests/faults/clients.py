@@ -22,7 +22,9 @@ CONNECTIONS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000)
 
 
 def browser(site: Site) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=site.url.replace("localhost", "127.0.0.1"), timeout=LIMIT, limits=CONNECTIONS)
+    return httpx.AsyncClient(
+        base_url=site.url.replace("localhost", "127.0.0.1"), timeout=LIMIT, limits=CONNECTIONS, verify=False
+    )
 
 
 @dataclass
