@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import shutil
 import socket
 import tempfile
@@ -28,6 +29,14 @@ from idp.gateways.embedded import EmbeddedStores, StoreUrls
 from idp.settings import Settings, load
 
 SECRET = "a secret for tests that is long enough"
+
+
+def pytest_configure() -> None:
+    """Server and callers are one process: of 200 calls at once each takes two files, and a user may have 1,024 at first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @pytest.fixture(scope="session")
