@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 # Advertised by discovery; a client may list others, which mean what its resource servers say.
 SUPPORTED = ("openid", "profile", "email", "address", "phone", "offline_access")
-
-# What each lets a client do, as the page that asks for consent says it.
-SCOPE_TEXTS: Mapping[str, str] = {
-    "openid": "Know that it is you",
-    "profile": "See your name, picture and the rest of your profile",
-    "email": "See your e-mail address",
-    "address": "See your postal address",
-    "phone": "See your telephone number",
-    "offline_access": "Keep its access while you are away",
-}
 
 
 def granted_scope(requested: str | None, allowed: str) -> str | None:

@@ -76,7 +76,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "email": USER["email"],
             "remember": True,
             "registration": False,
-            "notice": Notice.TIMED_OUT,
+            "notice": Notice.PROFILE_SAVED,
         },
         "wrong": FORM
         | {"client": PLAIN_CLIENT, "email": "ada@example.com", "remember": False, "registration": True}
@@ -150,7 +150,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "first": {"action": "https://photos.example/cb", "client": CLIENT, "fields": {"code": "c", "state": "<s>"}}
     },
     "account": {
-        "first": ACCOUNT | {"sessions": 5, "applications": 1, "notice": Notice.ADDRESS_CONFIRMED},
+        "first": ACCOUNT | {"sessions": 5, "applications": 1, "notice": Notice.PROFILE_SAVED},
         "unconfirmed": ACCOUNT | {"user": LONG_USER, "sessions": 1, "applications": 0},
     },
     "account_profile": {

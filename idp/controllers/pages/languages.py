@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 ENGLISH = "en"
@@ -17,8 +17,6 @@ LONGEST_HEADER = 500
 TAG = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8})*")
 VALUE = re.compile(r"%\((\w+)\)s")
 WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
-
-Catalogue = Mapping[str, str]
 
 
 class Languages:

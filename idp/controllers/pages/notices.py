@@ -16,10 +16,6 @@ class Notice(StrEnum):
     SESSION_ENDED = "That session was ended."
     OTHER_SESSIONS_ENDED = "All your other sessions were ended."
     ACCESS_WITHDRAWN = "The application no longer has access to your account."
-    SIGNED_OUT = "You are signed out."
-    PASSWORD_RESET = "Your password was changed. Sign in with the new one."  # noqa: S105 - a sentence
-    ADDRESS_CONFIRMED = "Your e-mail address is confirmed."
-    TIMED_OUT = "You were signed out because you were away for a while. Please sign in again."
 
     @classmethod
     def named(cls, text: str | None) -> Self | None:
