@@ -67,8 +67,8 @@ def rotate(algorithm: str | None, form: str) -> None:
         show_record(first, form)
 
 
-# A kid is base64url and may begin with a dash.
-@command.command("retire", context_settings={"ignore_unknown_options": True})
+# A kid is base64url and may begin with a dash: no letter may stand for an option here.
+@command.command("retire", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("kid", type=TEXT)
 @click.option("--compromised", is_flag=True, help="Refuse its tokens from now on.")
 @formatted

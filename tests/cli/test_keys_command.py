@@ -66,11 +66,12 @@ def test_a_compromised_key_is_published_no_longer(program: Forked) -> None:
     assert sorted(states(program).values()) == ["active", "withdrawn"]
 
 
-def test_a_kid_may_begin_with_a_dash(program: Forked) -> None:
-    refused = program("keys", "retire", "-qf_3", "--format", "json")
+@pytest.mark.parametrize("kid", ["-qf_3", "-hqf3", "-q_hf"])
+def test_a_kid_may_begin_with_a_dash(program: Forked, kid: str) -> None:
+    refused = program("keys", "retire", kid, "--format", "json")
 
     assert refused.status == 1
-    assert "no signing key -qf_3" in refused.err
+    assert f"no signing key {kid}" in refused.err
 
 
 def test_a_key_that_others_can_read_is_refused_by_name(program: Forked) -> None:
