@@ -51,12 +51,18 @@ class DatabaseFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheFacts:
-    """*version* as the server gives it; *maxmemory_policy* None when it does not tell."""
+    """
+    *version* as the server gives it; *maxmemory_policy* None when it does not tell.
+
+    *alone* is how many of the *masters* have no replica, None where nothing would make a replica take over.
+    """
 
     version: str
     clock_ahead: timedelta
     maxmemory_policy: str | None
     appends: bool
+    masters: int = 1
+    alone: int | None = None
 
 
 class Stores(Protocol):

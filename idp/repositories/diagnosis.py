@@ -12,6 +12,7 @@ import asyncpg
 from idp.database import migration
 from idp.database.postgres import answering, credentials
 from idp.database.redis import RedisStore
+from idp.database.redis_urls import fails_over
 from idp.domain.diagnosis import CacheFacts, DatabaseFacts, Rights
 
 CONNECT_TIMEOUT = 5.0
@@ -64,17 +65,30 @@ class StoreExamination:
         return role
 
     async def cache(self) -> CacheFacts:
+        """Of several masters the worst of each."""
         store = RedisStore(self._redis_url)
         try:
-            info = await store.info()
+            infos = await store.info()
         finally:
             await store.close()
+        now = datetime.now(UTC)
+        policies = [info.get("maxmemory_policy") for info in infos]
         return CacheFacts(
-            version=str(info.get("valkey_version") or info.get("redis_version") or "unknown"),
-            clock_ahead=_clock(info) - datetime.now(UTC),
-            maxmemory_policy=info.get("maxmemory_policy"),
-            appends=bool(info.get("aof_enabled")),
+            version=min((_version(info) for info in infos), key=_in_order),
+            clock_ahead=max((_clock(info) - now for info in infos), key=abs),
+            maxmemory_policy=next((policy for policy in policies if policy != "noeviction"), "noeviction"),
+            appends=all(info.get("aof_enabled") for info in infos),
+            masters=len(infos),
+            alone=sum(not info.get("connected_slaves") for info in infos) if fails_over(self._redis_url) else None,
         )
+
+
+def _version(info: dict[str, Any]) -> str:
+    return str(info.get("valkey_version") or info.get("redis_version") or "unknown")
+
+
+def _in_order(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdecimal()]
 
 
 def _clock(info: dict[str, Any]) -> datetime:

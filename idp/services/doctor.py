@@ -94,6 +94,7 @@ class Doctor:
             self._eviction(facts),
             self._persistence(facts),
             _clock("redis clock", facts.clock_ahead),
+            *_replicas(facts),
         ]
 
     def _eviction(self, facts: CacheFacts) -> Check:
@@ -131,6 +132,15 @@ def _redis_version(facts: CacheFacts) -> Check:
     if major.isdecimal() and int(major) < OLDEST_REDIS:
         return Check("redis", Verdict.FAILED, f"Redis {facts.version} is too old.", f"Use {OLDEST_REDIS} or newer.")
     return Check("redis", Verdict.OK, f"Version {facts.version} answers.")
+
+
+def _replicas(facts: CacheFacts) -> Iterator[Check]:
+    name = "redis replicas"
+    if facts.alone:
+        finding = f"Without a replica: {facts.alone} of {facts.masters} masters. Nothing takes over when one ends."
+        yield Check(name, Verdict.WARNING, finding, "Start a replica of each master.")
+    elif facts.alone == 0:
+        yield Check(name, Verdict.OK, f"With a replica: {facts.masters} of {facts.masters} masters.")
 
 
 def _migrations(facts: DatabaseFacts) -> Check:
