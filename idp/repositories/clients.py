@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from idp.database.postgres import Postgres, answering
+from idp.database.postgres import Postgres
 from idp.database.tables import ClientRow
 from idp.domain.clients import CLIENT_ID, REST_CLIENT, Client, ClientSecret, members_of
 from idp.domain.errors import StoreUnavailable
@@ -77,7 +77,7 @@ class PostgresClients:
             return REST_CLIENT
         if not CLIENT_ID.fullmatch(client_id):
             return None  # none can have it; and a NUL in it would be an error of the database
-        async with answering():
+        async with self._postgres.answering():
             row = await ClientRow.get_or_none(client_id=client_id)
         self._memory.pop(client_id, None)
         if row is None:
@@ -135,7 +135,7 @@ class PostgresClients:
         return True
 
     async def all(self) -> list[Client]:
-        async with answering():
+        async with self._postgres.answering():
             return [_client(row) for row in await ClientRow.all().order_by("client_id")]
 
     async def page(self, search: str | None, limit: int, after: Place | None = None) -> Page[Client]:

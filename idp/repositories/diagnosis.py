@@ -10,8 +10,9 @@ from typing import Any
 import asyncpg
 
 from idp.database import migration
-from idp.database.postgres import answering, credentials
+from idp.database.postgres import answering
 from idp.database.redis import RedisStore
+from idp.database.servers import Servers
 from idp.domain.diagnosis import CacheFacts, DatabaseFacts, Rights
 
 CONNECT_TIMEOUT = 5.0
@@ -88,7 +89,7 @@ def _clock(info: dict[str, Any]) -> datetime:
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
     async with answering():
-        connection = await asyncpg.connect(**credentials(url), timeout=CONNECT_TIMEOUT)
+        connection = await Servers(url).connect(timeout=CONNECT_TIMEOUT)
         try:
             yield connection
         finally:

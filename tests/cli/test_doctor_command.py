@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from program import Answer, Forked, Forks
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.domain.diagnosis import CacheFacts, DatabaseFacts, KeyFacts, Rights, Stores, Verdict
 from idp.domain.errors import StoreUnavailable
 from idp.gateways.embedded import StoreUrls
