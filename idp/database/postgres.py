@@ -66,7 +66,7 @@ def unavailable(fault: BaseException) -> StoreUnavailable:
     return StoreUnavailable(reason=f"postgres: {type(fault).__name__}")
 
 
-async def _keep_session_state(_: Any) -> None:
+async def keep_session_state(_: Any) -> None:
     """Nothing here sets any, so the pool need not spend a round trip on resetting it."""
 
 
@@ -82,7 +82,7 @@ def tortoise_config(servers: Servers, pool: int) -> dict[str, Any]:
                     "timeout": CONNECT_TIMEOUT,
                     "command_timeout": DEADLINE,
                     "application_name": "idp",
-                    "reset": _keep_session_state,
+                    "reset": keep_session_state,
                 },
             }
         },

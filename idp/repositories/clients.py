@@ -25,6 +25,7 @@ from idp.domain.pages import Page, Place
 from idp.domain.sessions import RevokedReason
 from idp.repositories.conditions import Conditions
 from idp.repositories.events import AuditTrail
+from idp.repositories.reading import Reading
 
 MEMORY_SECONDS = 1.0
 MEMORY_SIZE = 1000
@@ -53,10 +54,16 @@ BUILT_IN = Place(datetime.fromtimestamp(0, UTC), REST_CLIENT.client_id)
 
 class PostgresClients:
     def __init__(
-        self, postgres: Postgres, trail: AuditTrail, *, on_lookup: Callable[[bool], None] = lambda _remembered: None
+        self,
+        postgres: Postgres,
+        reading: Reading,
+        trail: AuditTrail,
+        *,
+        on_lookup: Callable[[bool], None] = lambda _remembered: None,
     ) -> None:
         """*on_lookup* is told of each client that is looked for, and whether the memory had it."""
         self._postgres = postgres
+        self._reading = reading
         self._trail = trail
         self._on_lookup = on_lookup
         self._memory: dict[str, tuple[float, Client]] = {}
@@ -145,8 +152,7 @@ class PostgresClients:
         if after is not None:
             conditions.add(BEGIN, after.at, after.id)
         query = f"SELECT * FROM clients {conditions.where()} ORDER BY created_at DESC, client_id DESC LIMIT {limit + 1}"  # noqa: S608
-        async with self._postgres.connection() as connection:
-            found = [_from_record(record) for record in await connection.fetch(query, *conditions.arguments)]
+        found = [_from_record(record) for record in await self._reading.fetch(query, *conditions.arguments)]
         if (after is None or after.at != BUILT_IN.at) and _is_built_in(search):
             found.append(REST_CLIENT)
         return Page.of(found, limit, _place)

@@ -30,7 +30,7 @@ class Health:
         asked = [probe for probe in self.probes if not names or probe.name in names]
         results = await asyncio.gather(*map(_checked, asked))
         checks = {probe.name: result for probe, result in zip(asked, results, strict=True)}
-        return Report(all(check["status"] == "ok" for check in results), checks)
+        return Report(all(check["status"] != "unavailable" for check in results), checks)
 
 
 async def _checked(probe: Probe) -> dict[str, object]:
