@@ -65,6 +65,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         database_url=None,
         migration_database_url=None,
         database_replica_urls=(),
+        database_replica_lag=timedelta(seconds=5),
         database_pool=10,
         redis_url=None,
         embedded=None,
@@ -363,6 +364,8 @@ def test_embedded_is_true_or_false(text, expected):
         "postgresql://[::1]:5432/idp",
         "postgresql:///idp?host=/run/postgresql",
         "postgresql://idp@%2Frun%2Fpostgresql/idp",
+        "postgresql://db1,db2/idp?target_session_attrs=read-write&sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        "postgresql://pooler:6432/idp?statement_cache_size=0",
     ],
 )
 def test_a_database_url_is_taken_as_it_is(text):
@@ -392,6 +395,16 @@ def test_any_other_database_url_is_a_fault_that_does_not_show_it(text):
         assert fault.startswith(f"{name}: must be ")
         assert "percent-encoded" in fault
         assert "can" not in fault
+
+
+@pytest.mark.parametrize(
+    "query", ["sslmod=canary", "sslmode=canary", "statement_cache_size=canary", "target_session_attrs=prefer-standby"]
+)
+def test_a_misspelt_parameter_of_a_database_url_is_a_fault_and_not_ignored(query):
+    for name in ("IDP_DATABASE_URL", "IDP_MIGRATION_DATABASE_URL", "IDP_DATABASE_REPLICA_URLS"):
+        (fault,) = faults({name: f"postgresql://db/idp?{query}"})
+        assert "`sslmode`" in fault
+        assert "canary" not in fault
 
 
 def test_replicas_are_a_list():

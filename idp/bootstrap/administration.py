@@ -43,7 +43,7 @@ def administration_services(settings: Settings, outside: Outside, sessions: Sess
     return AdministrationServices(
         users=UserAdministration(
             users=outside.users,
-            records=PostgresUserRecords(outside.postgres, outside.trail, outside.mails, policy),
+            records=PostgresUserRecords(outside.postgres, outside.reading, outside.trail, outside.mails, policy),
             passwords=outside.passwords,
             sessions=sessions,
             session_states=outside.sessions,
@@ -55,9 +55,9 @@ def administration_services(settings: Settings, outside: Outside, sessions: Sess
             imports=PostgresUserImports(outside.postgres, outside.trail), passwords=outside.passwords
         ),
         clients=ClientRegistration(clients=outside.clients, keys=keys, now=now),
-        sessions=PostgresSessionRecords(outside.postgres),
+        sessions=PostgresSessionRecords(outside.reading),
         keys=keys,
-        statistics=Statistics(StoreStatistics(outside.postgres, outside.redis), now),
+        statistics=Statistics(StoreStatistics(outside.postgres, outside.reading, outside.redis), now),
     )
 
 

@@ -14,8 +14,10 @@ from idp.bootstrap.observing import Observing, observing
 from idp.bootstrap.outside import Outside, now, opened
 from idp.bootstrap.token_state import TokenStateServices, token_state_services
 from idp.domain.audit import AuditTrail
+from idp.domain.changes import RecentChanges
 from idp.domain.clients import Clients, digest_of_secret
 from idp.domain.events import Events
+from idp.domain.health import Probe
 from idp.domain.refresh_tokens import RefreshTokenFormat
 from idp.domain.revoked_tokens import RevokedTokens
 from idp.domain.sessions import Sessions
@@ -25,7 +27,7 @@ from idp.gateways import secret_keys
 from idp.gateways.embedded import StoreUrls
 from idp.gateways.metrics import Metrics
 from idp.repositories.assertions import RedisUsedAssertions
-from idp.repositories.probes import CacheProbe, DatabaseProbe
+from idp.repositories.probes import CacheProbe, DatabaseProbe, ReplicaProbe
 from idp.services.access_tokens import AccessTokens
 from idp.services.audit_verification import AuditVerification
 from idp.services.authorization_server import AuthorizationServer
@@ -65,6 +67,7 @@ class Services:
     sessions: Sessions
     revoked_tokens: RevokedTokens
     events: Events
+    changes: RecentChanges
     keys: SigningKeys
     rate_limiter: RateLimiter
     access_tokens: AccessTokens
@@ -97,7 +100,8 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
     *delivers*: this is a server, from which mails go out and clients are told of logouts, and which makes the keys that
     clients ask for.
     """
-    async with opened(settings, stores) as outside:
+    # A command shows what the one before it has done, so it asks the primary.
+    async with opened(settings, stores, replicated=delivers) as outside:
         checkpoints = Checkpoints(outside.sessions)
         observed = observing(settings, outside)
         services = _services(settings, outside, checkpoints, observed)
@@ -105,6 +109,8 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
         if delivers:
             jobs += [*mail_jobs(settings, outside), logout_job(settings, outside)]
             jobs.append(key_provision(services.clients, services.administration.keys))
+        if len(outside.replicas):
+            jobs.append(outside.replicas.run)
         async with at_work(jobs):
             yield services
 
@@ -126,6 +132,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         sessions=outside.sessions,
         revoked_tokens=outside.revoked_tokens,
         events=outside.trail,
+        changes=outside.changes,
         keys=outside.keys,
         rate_limiter=rate_limiter,
         access_tokens=access_tokens,
@@ -150,7 +157,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
             login=login, sessions=sessions, access_tokens=access_tokens, on_issued=outside.metrics.issued
         ),
         profile=Profile(users=users),
-        health=Health((DatabaseProbe(outside.postgres), CacheProbe(outside.redis)), settings.release),
+        health=_health(outside, settings.release),
         cursors=Cursors(outside.derived(secret_keys.CURSORS)),
         audit=observed.audit,
         audit_verification=observed.verification,
@@ -158,6 +165,13 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         forged_tokens=observed.forged_tokens,
         metrics=outside.metrics,
     )
+
+
+def _health(outside: Outside, release: str) -> Health:
+    probes: list[Probe] = [DatabaseProbe(outside.postgres), CacheProbe(outside.redis)]
+    if len(outside.replicas):
+        probes.append(ReplicaProbe(outside.replicas))
+    return Health(probes, release)
 
 
 def _access_tokens(settings: Settings, outside: Outside, observed: Observing) -> AccessTokens:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,11 +27,15 @@ SESSION = ", ".join(COLUMNS)
 SHOWN_ONLY = {"address", "user_agent", "last_address"}
 HOT = [column for column in COLUMNS if column not in SHOWN_ONLY]
 STATE = f"""
-SELECT {", ".join(f"s.{column}" for column in HOT)}, u.email, u.name, u.roles, u.status, u.auth_epoch AS user_epoch
+SELECT {", ".join(f"s.{column}" for column in HOT)}, u.email, u.name, u.roles, u.status, u.auth_epoch AS user_epoch{{more}}
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE
 """  # noqa: S608 - the names of a dataclass' fields
 
-BY_ID = "s.id = $1 AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = $2)"
+BY_FAMILIES = STATE.format(more="") + "s.family_id = ANY($1::uuid[])"
+BY_ID = (
+    STATE.format(more=", u.updated_at AS user_updated_at")
+    + "s.id = $1 AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = $2)"
+)
 
 # FOR SHARE: a disable or a sign-out everywhere either sees this session or stops it.
 INSERT = """
@@ -112,8 +117,8 @@ class PostgresSessions:
 
     async def find(self, session_id: UUID, jti: str | None = None) -> SessionState | None:
         async with self._postgres.connection() as connection:
-            row = await connection.fetchrow(STATE + BY_ID, session_id, jti)
-        return _state(row) if row else None
+            row = await connection.fetchrow(BY_ID, session_id, jti)
+        return _state(row, row["user_updated_at"]) if row else None
 
     async def find_family(self, family_id: UUID) -> SessionState | None:
         return await self._families.ask(family_id)
@@ -161,7 +166,7 @@ class PostgresSessions:
             return int((await connection.execute(PURGE, before, most)).split()[-1])
 
     async def _find_families(self, family_ids: Sequence[UUID]) -> Sequence[SessionState | None]:
-        rows = await self._postgres.read(STATE + "s.family_id = ANY($1::uuid[])", family_ids)
+        rows = await self._postgres.read(BY_FAMILIES, family_ids)
         found = {row["family_id"]: _state(row) for row in rows}
         return [found.get(family_id) for family_id in family_ids]
 
@@ -179,7 +184,7 @@ def session_of(row: asyncpg.Record, columns: Sequence[str] = COLUMNS) -> Session
     return Session(**values)
 
 
-def _state(row: asyncpg.Record) -> SessionState:
+def _state(row: asyncpg.Record, user_updated_at: datetime | None = None) -> SessionState:
     return SessionState(
         session=session_of(row, HOT),
         email=row["email"],
@@ -187,4 +192,5 @@ def _state(row: asyncpg.Record) -> SessionState:
         roles=tuple(Role(role) for role in row["roles"]),
         status=UserStatus(row["status"]),
         auth_epoch=row["user_epoch"],
+        user_updated_at=user_updated_at,
     )

@@ -82,9 +82,15 @@ STORES = Group(
         Setting(
             "IDP_DATABASE_REPLICA_URLS",
             None,
-            "Read replicas.",
+            "Standbys of that database, which answer what may be a moment old.",
             parsing.listed(addresses.database_url()),
             secret=True,
+        ),
+        Setting(
+            "IDP_DATABASE_REPLICA_LAG",
+            "5s",
+            "A standby that is further behind is not asked.",
+            parsing.duration("2s", "1m"),
         ),
         Setting(
             "IDP_DATABASE_POOL",

@@ -45,6 +45,7 @@ class Settings:
     database_url: str | None = field(metadata=SECRET)
     migration_database_url: str | None = field(metadata=SECRET)
     database_replica_urls: tuple[str, ...] = field(metadata=SECRET)
+    database_replica_lag: timedelta
     database_pool: int
     redis_url: str | None = field(metadata=SECRET)
     embedded: bool | None
