@@ -9,7 +9,9 @@ from idp.domain.checklist import Item
 from idp.domain.diagnosis import Verdict
 
 PAGE = Path(__file__).parents[2] / "docs" / "production.md"
-LINE = re.compile(r"^\| `(?P<id>[a-z-]+)` \|(?:[^|\n]*\|){3} (?P<checked>doctor, (?P<worst>\w+)|by hand) \|$", re.M)
+LINE = re.compile(
+    r"^\| `(?P<id>[a-z-]+)` \|(?:[^|\n]*\|){3} (?P<checked>doctor, (?P<worst>\w+)|by hand) \|$", re.MULTILINE
+)
 
 
 def test_every_line_says_how_it_is_checked_and_none_is_there_twice() -> None:
@@ -17,7 +19,7 @@ def test_every_line_says_how_it_is_checked_and_none_is_there_twice() -> None:
     named = [line["id"] for line in LINE.finditer(text)]
 
     assert len(named) == len(set(named))
-    assert len(named) == len(re.findall(r"^\| `[a-z-]+` \|(?:[^|\n]*\|){4}$", text, re.M))
+    assert len(named) == len(re.findall(r"^\| `[a-z-]+` \|(?:[^|\n]*\|){4}$", text, re.MULTILINE))
 
 
 def test_what_the_checklist_says_the_doctor_checks_and_nothing_else() -> None:
