@@ -125,6 +125,7 @@ def placed(text: str, server: ServerProcess, certificate: Path, tls: int, clear:
         "/etc/ssl/id.example.com.key": str(certificate),
         "/etc/haproxy/id.example.com.pem": str(certificate),
         "/var/log/nginx/idp.log": str(certificate.with_name("nginx.log")),
+        "maxconn 20000": "maxconn 100",
         "listen 80;": f"listen 127.0.0.1:{clear};",
         "listen 443 ": f"listen 127.0.0.1:{tls} ",
         "bind :80\n": f"bind 127.0.0.1:{clear}\n",
