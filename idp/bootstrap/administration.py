@@ -14,8 +14,10 @@ from idp.domain.lockout import LockoutPolicy
 from idp.domain.session_records import SessionRecords
 from idp.repositories.session_records import PostgresSessionRecords
 from idp.repositories.statistics import StoreStatistics
+from idp.repositories.user_imports import PostgresUserImports
 from idp.repositories.user_records import PostgresUserRecords
 from idp.services.client_registration import ClientRegistration
+from idp.services.imports.user_import import UserImport
 from idp.services.key_administration import KeyAdministration
 from idp.services.sessions import SessionService
 from idp.services.statistics import Statistics
@@ -28,6 +30,7 @@ PROVIDE_EVERY = timedelta(minutes=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdministrationServices:
     users: UserAdministration
+    user_import: UserImport
     clients: ClientRegistration
     sessions: SessionRecords
     keys: KeyAdministration
@@ -47,6 +50,9 @@ def administration_services(settings: Settings, outside: Outside, sessions: Sess
             mails=outside.mails,
             events=outside.trail,
             failures=outside.failures,
+        ),
+        user_import=UserImport(
+            imports=PostgresUserImports(outside.postgres, outside.trail), passwords=outside.passwords
         ),
         clients=ClientRegistration(clients=outside.clients, keys=keys, now=now),
         sessions=PostgresSessionRecords(outside.postgres),

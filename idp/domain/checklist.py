@@ -73,4 +73,5 @@ class Item(StrEnum):
     REDIS_EVICTION = "redis-eviction"
     REDIS_PERSISTENCE = "redis-persistence"
     REDIS_MEMORY = "redis-memory"
+    REDIS_REPLICAS = "redis-replicas"
     REDIS_CLOCK = "redis-clock"

@@ -141,6 +141,8 @@ class CacheFacts:
     *version* as the server gives it; *maxmemory_policy* None when it does not tell. Memory in bytes, *maxmemory* 0: no bound.
 
     *open_to_all*: it answers who has no password.
+
+    *alone* is how many of the *masters* have no replica, None where nothing would make a replica take over.
     """
 
     version: str
@@ -152,6 +154,8 @@ class CacheFacts:
     maxmemory: int
     transport: Transport
     open_to_all: bool
+    masters: int = 1
+    alone: int | None = None
 
 
 class Stores(Protocol):

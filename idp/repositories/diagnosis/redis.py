@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from idp.database.redis import RedisStore
+from idp.database.redis_urls import fails_over
 from idp.domain.diagnosis import CacheFacts, Transport
 from idp.domain.errors import StoreUnavailable
 
@@ -16,22 +17,45 @@ PASSWORD_IN_QUERY = re.compile(r"(?<=[?&])(username|password)=[^&]*&?")
 
 
 async def facts(url: str) -> CacheFacts:
+    """Of several masters the worst of each."""
     store = RedisStore(url)
     try:
-        info = await store.info()
+        infos = await store.info()
     finally:
         await store.close()
+    now = datetime.now(UTC)
+    policies = [info.get("maxmemory_policy") for info in infos]
+    fullest = max(infos, key=_fullness)
     return CacheFacts(
-        version=str(info.get("valkey_version") or info.get("redis_version") or "unknown"),
-        clock_ahead=_clock(info) - datetime.now(UTC),
-        maxmemory_policy=info.get("maxmemory_policy"),
-        appends=bool(info.get("aof_enabled")),
-        append_failed=bool(info.get("aof_enabled")) and info.get("aof_last_write_status", "ok") != "ok",
-        used_memory=int(info.get("used_memory", 0)),
-        maxmemory=int(info.get("maxmemory", 0)),
+        version=min((_version(info) for info in infos), key=_in_order),
+        clock_ahead=max((_clock(info) - now for info in infos), key=abs),
+        maxmemory_policy=next((policy for policy in policies if policy != "noeviction"), "noeviction"),
+        appends=all(info.get("aof_enabled") for info in infos),
+        append_failed=any(map(_append_failed, infos)),
+        used_memory=int(fullest.get("used_memory", 0)),
+        maxmemory=int(fullest.get("maxmemory", 0)),
         transport=Transport(local=_local(url), encrypted=url.startswith("rediss")),
         open_to_all=await _open_to_all(url),
+        masters=len(infos),
+        alone=sum(not info.get("connected_slaves") for info in infos) if fails_over(url) else None,
     )
+
+
+def _version(info: dict[str, Any]) -> str:
+    return str(info.get("valkey_version") or info.get("redis_version") or "unknown")
+
+
+def _in_order(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdecimal()]
+
+
+def _fullness(info: dict[str, Any]) -> tuple[float, int]:
+    used, bound = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    return (used / bound if bound else 0.0), used
+
+
+def _append_failed(info: dict[str, Any]) -> bool:
+    return bool(info.get("aof_enabled")) and info.get("aof_last_write_status", "ok") != "ok"
 
 
 async def _open_to_all(url: str) -> bool:

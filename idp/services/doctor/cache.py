@@ -26,6 +26,7 @@ async def examine_cache(stores: Stores) -> list[Check]:
         _eviction(facts),
         _persistence(facts),
         _memory(facts),
+        _replicas(facts),
         clock(Item.REDIS_CLOCK, facts.clock_ahead),
     ]
 
@@ -84,3 +85,12 @@ def _memory(facts: CacheFacts) -> Check:
         remedy = "Raise maxmemory: a store that is full refuses sign-ins and refreshes with 503."
         return Check(Item.REDIS_MEMORY, Verdict.WARNING, finding, remedy)
     return Check(Item.REDIS_MEMORY, Verdict.OK, finding)
+
+
+def _replicas(facts: CacheFacts) -> Check:
+    if facts.alone is None:
+        return Check(Item.REDIS_REPLICAS, Verdict.OK, "One server: while it is down nobody signs in, nothing is lost.")
+    if facts.alone:
+        finding = f"Without a replica: {facts.alone} of {facts.masters} masters. Nothing takes over when one ends."
+        return Check(Item.REDIS_REPLICAS, Verdict.WARNING, finding, "Start a replica of each master.")
+    return Check(Item.REDIS_REPLICAS, Verdict.OK, f"With a replica: {facts.masters} of {facts.masters} masters.")
