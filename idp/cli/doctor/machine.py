@@ -14,7 +14,7 @@ from idp.domain.diagnosis import Check, Verdict
 from idp.settings import Settings
 
 MIB = 2**20
-WORKER = 110 * MIB  # docs/sizing.md: resident memory of one process under load, with room
+PROCESS = 120 * MIB  # docs/sizing.md: resident memory of one process under load
 LEAST_FREE = 512 * MIB
 FEWEST_FILES = 4096
 
@@ -37,8 +37,9 @@ def workers(configured: int, cores: int) -> Check:
 def memory(workers: int, available: int | None) -> Check:
     if available is None:
         return Check(Item.MEMORY, Verdict.OK, "This system does not tell its free memory.")
-    finding = f"{available // MIB:,} MiB are free here, {workers * WORKER // MIB:,} MiB are wanted."
-    if available < workers * WORKER:
+    wanted = PROCESS * (workers + (workers > 1))  # several workers have a process that watches over them
+    finding = f"{available // MIB:,} MiB are free here, {wanted // MIB:,} MiB are wanted."
+    if available < wanted:
         return Check(Item.MEMORY, Verdict.WARNING, finding, "Lower IDP_WORKERS, or give it more: docs/sizing.md.")
     return Check(Item.MEMORY, Verdict.OK, finding)
 

@@ -38,7 +38,7 @@ def _secret(settings: Settings) -> Check:
 def _rotation(settings: Settings) -> Check:
     if len(settings.secrets) > MOST_SECRETS:
         finding = f"{len(settings.secrets)} secrets are accepted: each of them opens everything."
-        remedy = "Take out those that are older than IDP_REFRESH_TOKEN_TTL and IDP_SESSION_REMEMBERED."
+        remedy = "Take out those that are older than IDP_REFRESH_TOKEN_TTL: docs/key-rotation.md."
         return Check(Item.SECRET_ROTATION, Verdict.WARNING, finding, remedy)
     file = os.environ.get("IDP_SECRET_FILE", "").strip()
     if file and (age := _age(Path(file))) > OLDEST_FILE:
