@@ -21,6 +21,7 @@ import pytest
 from caller import Caller
 from family import GRACE, Family
 from process import ServerProcess
+from sites import FORMAT, SECRET
 from topologies import TOPOLOGIES, Topology
 from world import World
 
@@ -48,7 +49,7 @@ def node(name: str, settings: Settings, urls: StoreUrls, topology: Topology, **m
         IDP_DATABASE_URL=urls.database,
         IDP_MIGRATION_DATABASE_URL=urls.migration,
         IDP_REDIS_URL=topology.url,
-        IDP_SECRET=settings.secrets[0].decode(),
+        IDP_SECRET=f"{SECRET},{settings.secrets[0].decode()}",
         # Mails of the one queue are written by any node.
         IDP_DATA_DIR=str(settings.data_dir),
         IDP_KEYS_DIR=str(settings.keys_dir),
@@ -66,9 +67,8 @@ def server(settings: Settings, urls: StoreUrls, topology: Topology) -> Iterator[
 
 @pytest.fixture(scope="session")
 async def cache(topology: Topology) -> AsyncIterator[Any]:
-    client = topology.administrator()
-    yield client
-    await client.aclose()
+    async with topology.administrator() as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +77,7 @@ async def world(world: World, server: ServerProcess, cache: Any) -> AsyncIterato
     limits = httpx.Limits(max_connections=600)
     async with httpx.AsyncClient(base_url=server.url, timeout=60, limits=limits, verify=False) as http:
         settings = replace(world.settings, issuer=server.url)
-        yield World(http, world.services, settings, world.database, cache, world.tokens)
+        yield World(http, world.services, settings, world.database, cache, FORMAT)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ The two ways in which Valkey survives the death of a machine, each as real proce
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -48,7 +50,7 @@ class Topology(Protocol):
     async def healthy(self) -> None:
         """Waits until each master has a replica that has all it has, and everybody knows."""
 
-    def administrator(self) -> Any:
+    def administrator(self) -> AbstractAsyncContextManager[Any]:
         """A client of the driver that may do everything."""
 
     def stop(self) -> None: ...
@@ -68,8 +70,9 @@ async def roles(nodes: list[Node]) -> list[str]:
 
 async def follows(replica: Node, master: Node) -> None:
     """Raises until it does, and has all that its master has."""
-    role, _, port, state, *_ = await replica.ask("ROLE")
-    assert (role, port, state) == (b"slave", master.port, b"connected")
+    role = await replica.ask("ROLE")
+    assert role[0] == b"slave"
+    assert (role[2], role[3]) == (master.port, b"connected")
 
 
 def server(folder: Path, port: int, *lines: str) -> Node:
@@ -119,8 +122,9 @@ class Cluster:
         raise AssertionError(f"no master serves slot {slot}")
 
     async def replica_of(self, master: Node) -> Node:
-        (address,) = [(host, port) for host, port, _ in (await master.ask("ROLE"))[2]]
-        return next(node for node in self.nodes if node.port == int(address[1]))
+        following = [int(port) for _, port, _ in (await master.ask("ROLE"))[2]]
+        assert len(following) == 1, following
+        return next(node for node in self.nodes if node.port == following[0])
 
     async def healthy(self) -> None:
         await eventually(self._is_healthy)
@@ -136,8 +140,10 @@ class Cluster:
             assert "cluster_known_nodes:6" in state
             assert "fail" not in await node.said("CLUSTER", "NODES")
 
-    def administrator(self) -> Any:
-        return RedisCluster(host="127.0.0.1", port=self.nodes[0].port, password=ADMINISTRATOR, protocol=2)
+    @asynccontextmanager
+    async def administrator(self) -> AsyncIterator[Any]:
+        async with RedisCluster(host="127.0.0.1", port=self.nodes[0].port, password=ADMINISTRATOR, protocol=2) as client:
+            yield client
 
     def stop(self) -> None:
         for node in self.nodes:
@@ -206,12 +212,15 @@ class Watched:
             (replica,) = await sentinel.ask("SENTINEL", "REPLICAS", SERVICE)
             assert dict(zip(replica[::2], replica[1::2], strict=True))[b"flags"] == b"slave"
 
-    def administrator(self) -> Any:
+    @asynccontextmanager
+    async def administrator(self) -> AsyncIterator[Any]:
         watching = [("127.0.0.1", node.port) for node in self.sentinels]
         sentinel = redis.asyncio.Sentinel(
             watching, sentinel_kwargs={"password": SENTINEL_PASSWORD, "protocol": 2}, password=ADMINISTRATOR, protocol=2
         )
-        return sentinel.master_for(SERVICE)
+        async with sentinel.master_for(SERVICE) as client:
+            yield client
+        await sentinel.aclose()
 
     def stop(self) -> None:
         for node in [*self.sentinels, *self.nodes]:
