@@ -36,12 +36,8 @@ async def http(server: ServerProcess) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture(autouse=True)
-async def whole(topology: Topology) -> AsyncIterator[None]:
-    yield
-    for node in topology.nodes:
-        if not node.running:
-            node.start()
-    await topology.healthy()
+async def whole(topology: Topology) -> None:
+    await topology.repaired()
 
 
 async def signed_in(http: httpx.AsyncClient, log: Log, people: int) -> list[Client]:

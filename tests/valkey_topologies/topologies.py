@@ -50,6 +50,9 @@ class Topology(Protocol):
     async def healthy(self) -> None:
         """Waits until each master has a replica that has all it has, and everybody knows."""
 
+    async def repaired(self) -> None:
+        """Starts what tests have killed."""
+
     def administrator(self) -> AbstractAsyncContextManager[Any]:
         """A client of the driver that may do everything."""
 
@@ -73,6 +76,13 @@ async def follows(replica: Node, master: Node) -> None:
     role = await replica.ask("ROLE")
     assert role[0] == b"slave"
     assert (role[2], role[3]) == (master.port, b"connected")
+
+
+async def repaired(topology: Topology) -> None:
+    for node in topology.nodes:
+        if not node.running:
+            node.start()
+    await topology.healthy()
 
 
 def server(folder: Path, port: int, *lines: str) -> Node:
@@ -125,6 +135,9 @@ class Cluster:
         following = [int(port) for _, port, _ in (await master.ask("ROLE"))[2]]
         assert len(following) == 1, following
         return next(node for node in self.nodes if node.port == following[0])
+
+    async def repaired(self) -> None:
+        await repaired(self)
 
     async def healthy(self) -> None:
         await eventually(self._is_healthy)
@@ -196,6 +209,9 @@ class Watched:
     async def replica_of(self, master: Node) -> Node:
         (replica,) = [node for node in self.nodes if node is not master]
         return replica
+
+    async def repaired(self) -> None:
+        await repaired(self)
 
     async def healthy(self) -> None:
         await eventually(self._is_healthy)
