@@ -1,4 +1,7 @@
-"""What a build sends to the engine: .dockerignore as Docker reads it (the last pattern that matches a path or a folder above it decides)."""
+"""
+What a build sends to the engine: .dockerignore as Docker reads it. The last pattern that matches a path, or a folder above
+it, decides.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ class DockerIgnore:
 
     def files(self, root: Path) -> Iterator[str]:
         """Those that pass. Folders at the top of which nothing is let through are not walked."""
-        for top in sorted(os.listdir(root)):
+        for top in sorted(entry.name for entry in root.iterdir()):
             if not self._may_hold(top):
                 continue
             if (root / top).is_file():
