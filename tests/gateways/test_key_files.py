@@ -527,6 +527,25 @@ def as_nobody(work: Callable[[], int]) -> int | None:
     return None if status == 255 else status
 
 
+def test_keys_behind_a_link_that_is_moved_are_all_taken_at_once(folder, tmp_path, clock):
+    """As Kubernetes changes a mounted secret: new files in a new folder, then the link `..data` names that one."""
+    folder.mkdir()
+    link = folder / "..data"
+    for name in ("..1", "..2"):
+        put(folder / name / "mine.pem", rsa_pem(), clock.at)
+    link.symlink_to("..1")
+    keys = KeyFiles(link, publish_ahead=MAX_AGE, token_lifetime=TOKEN_LIFETIME, now=clock)
+    keys.load()
+    (first,) = published(keys)
+
+    (tmp_path / "new").symlink_to("..2")
+    (tmp_path / "new").replace(link)
+
+    assert keys.reload()
+    (second,) = published(keys)
+    assert first != second
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
 def test_a_file_that_others_can_open_is_refused_with_the_remedy(opened, folder, mode):
     path = put(folder / "mine.pem", rsa_pem(), mode=mode)
