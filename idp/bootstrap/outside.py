@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import asyncpg
 import structlog
 
 from idp.database.postgres import Postgres
@@ -99,8 +100,10 @@ def key_files(settings: Settings) -> KeyFiles:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, stores: StoreUrls) -> AsyncIterator[Outside]:
-    """Until the end of the block."""
+async def opened(
+    settings: Settings, stores: StoreUrls, connection_class: type[asyncpg.Connection] = asyncpg.Connection
+) -> AsyncIterator[Outside]:
+    """Until the end of the block. *connection_class* is that of connections to Postgres."""
     keys, metrics = key_files(settings), Metrics()
     passwords = BcryptPasswords(
         settings.bcrypt_rounds,
@@ -108,7 +111,9 @@ async def opened(settings: Settings, stores: StoreUrls) -> AsyncIterator[Outside
         on_hash=metrics.password_hash,
         on_refused=metrics.password_refused,
     )
-    postgres = Postgres(stores.database, settings.database_pool, on_use=metrics.postgres)
+    postgres = Postgres(
+        stores.database, settings.database_pool, on_use=metrics.postgres, connection_class=connection_class
+    )
     redis = RedisStore(stores.redis, on_call=metrics.redis)
     await postgres.open()
     outside = _outside(settings, keys, metrics, passwords, postgres, redis)

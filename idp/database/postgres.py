@@ -89,7 +89,9 @@ def credentials(url: str) -> dict[str, Any]:
     return found
 
 
-def tortoise_config(url: str, pool: int) -> dict[str, Any]:
+def tortoise_config(
+    url: str, pool: int, connection_class: type[asyncpg.Connection] = asyncpg.Connection
+) -> dict[str, Any]:
     return {
         "connections": {
             "default": {
@@ -102,6 +104,7 @@ def tortoise_config(url: str, pool: int) -> dict[str, Any]:
                     "command_timeout": DEADLINE,
                     "application_name": "idp",
                     "reset": _keep_session_state,
+                    "connection_class": connection_class,
                 },
             }
         },
@@ -115,17 +118,27 @@ class Postgres:
     """One process' use of one database: Tortoise's pool of up to *pool* − 1 connections and one for the hot read."""
 
     def __init__(
-        self, url: str, pool: int, *, on_use: Callable[[float, bool], None] = lambda _seconds, _failed: None
+        self,
+        url: str,
+        pool: int,
+        *,
+        on_use: Callable[[float, bool], None] = lambda _seconds, _failed: None,
+        connection_class: type[asyncpg.Connection] = asyncpg.Connection,
     ) -> None:
-        """*on_use* is told how long each use took, in seconds, and whether it failed."""
+        """
+        *on_use* is told how long each use took, in seconds, and whether it failed. *connection_class* is that of the pool's
+        connections.
+        """
         self._url = url
         self._on_use = on_use
+        self._connection_class = connection_class
         self._pool = max(1, pool - 1)
         self._reader: asyncpg.Connection | None = None
 
     async def open(self) -> None:
         """Connects to nothing yet: a process may start while its database is down, and is not ready until it answers."""
-        await Tortoise.init(config=tortoise_config(self._url, self._pool), _enable_global_fallback=True)
+        config = tortoise_config(self._url, self._pool, self._connection_class)
+        await Tortoise.init(config=config, _enable_global_fallback=True)
 
     async def close(self) -> None:
         if self._reader is not None:
