@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import asyncpg
 import structlog
 
 from idp.database.postgres import Postgres
@@ -108,8 +109,17 @@ def key_files(settings: Settings) -> KeyFiles:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, stores: StoreUrls, *, replicated: bool = True) -> AsyncIterator[Outside]:
-    """Until the end of the block. *replicated*: standbys are asked too, where there are any."""
+async def opened(
+    settings: Settings,
+    stores: StoreUrls,
+    connection_class: type[asyncpg.Connection] = asyncpg.Connection,
+    *,
+    replicated: bool = True,
+) -> AsyncIterator[Outside]:
+    """
+    Until the end of the block. *connection_class* is that of connections to Postgres. *replicated*: standbys are asked too,
+    where there are any.
+    """
     keys, metrics = key_files(settings), Metrics()
     passwords = BcryptPasswords(
         settings.bcrypt_rounds,
@@ -117,9 +127,11 @@ async def opened(settings: Settings, stores: StoreUrls, *, replicated: bool = Tr
         on_hash=metrics.password_hash,
         on_refused=metrics.password_refused,
     )
-    postgres = Postgres(stores.database, settings.database_pool, on_use=metrics.postgres)
+    postgres = Postgres(
+        stores.database, settings.database_pool, on_use=metrics.postgres, connection_class=connection_class
+    )
     urls = settings.database_replica_urls if replicated else ()
-    replicas = Replicas(postgres, urls, settings.database_pool, settings.database_replica_lag)
+    replicas = Replicas(postgres, urls, settings.database_pool, settings.database_replica_lag, connection_class)
     redis = RedisStore(stores.redis, on_call=metrics.redis)
     await postgres.open()
     outside = _outside(settings, keys, metrics, passwords, postgres, replicas, redis)

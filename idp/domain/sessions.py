@@ -110,10 +110,10 @@ class SessionState:
 
 
 class Sessions(Protocol):
-    async def add(self, session: Session) -> bool:
+    async def add(self, session: Session, consented_at: datetime | None = None) -> bool:
         """
-        False when the user has been disabled or signed out everywhere since *auth_epoch* was read, or the sign-in that it
-        hangs on has ended.
+        False when the user has been disabled or signed out everywhere since *auth_epoch* was read, the sign-in that it
+        hangs on has ended, or the consent of *consented_at* has been withdrawn.
         """
 
     async def find(self, session_id: UUID, jti: str | None = None) -> SessionState | None:

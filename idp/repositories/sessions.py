@@ -37,13 +37,15 @@ BY_ID = (
     + "s.id = $1 AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = $2)"
 )
 
-# FOR SHARE: a disable or a sign-out everywhere either sees this session or stops it.
+# FOR SHARE: a disable, a sign-out everywhere or a consent withdrawn either sees this session or stops it.
 INSERT = """
 INSERT INTO sessions (id, family_id, user_id, client_id, scope, audience, auth_time, auth_epoch, created_at, expires_at, gen_floor,
     address, user_agent, last_used_at, last_address, browser_session_id, amr, requested_claims)
 SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $9, $11, $13, $14, $15 FROM users u
 WHERE u.id = $3 AND u.status = 'active' AND u.auth_epoch = $8 AND ($13::uuid IS NULL OR EXISTS (
     SELECT FROM browser_sessions b WHERE b.id = $13 AND b.ended_at IS NULL AND b.expires_at > now() FOR SHARE
+)) AND ($16::timestamptz IS NULL OR EXISTS (
+    SELECT FROM consents c WHERE c.user_id = u.id AND c.client_id = $4::varchar AND c.created_at = $16 FOR SHARE
 )) FOR SHARE
 RETURNING id
 """
@@ -87,7 +89,7 @@ class PostgresSessions:
         self._mails = mails
         self._families: Batches[UUID, SessionState | None] = Batches(self._find_families)
 
-    async def add(self, session: Session) -> bool:
+    async def add(self, session: Session, consented_at: datetime | None = None) -> bool:
         kind = SignedIn if session.browser_session_id is None else ClientSignedIn
         event = kind(user_id=session.user_id, client_id=session.client_id, session_id=session.id)
         async with self._postgres.transaction() as connection:
@@ -108,6 +110,7 @@ class PostgresSessions:
                 session.browser_session_id,
                 list(session.amr) or None,
                 orjson.dumps(session.requested_claims).decode() if session.requested_claims else None,
+                consented_at,
             )
             if added is not None:
                 await self._trail.write(connection, event)

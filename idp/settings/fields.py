@@ -5,6 +5,7 @@ from __future__ import annotations
 from idp.settings import addresses, parsing
 from idp.settings.hosted_fields import PAGES, SESSIONS
 from idp.settings.setting import Group, Setting
+from idp.settings.trace_fields import TRACES
 
 SERVER = Group(
     "Server",
@@ -262,5 +263,5 @@ MAIL = Group(
     ),
 )
 
-GROUPS = (SERVER, STORES, KEYS, TOKENS, SESSIONS, LIMITS, CLIENTS, MAIL, PAGES)
+GROUPS = (SERVER, STORES, KEYS, TOKENS, SESSIONS, LIMITS, CLIENTS, MAIL, TRACES, PAGES)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)

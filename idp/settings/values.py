@@ -89,6 +89,11 @@ class Settings:
     metrics_token: str | None = field(metadata=SECRET)
     audit_retention: timedelta
 
+    otel_endpoint: str | None
+    otel_headers: tuple[tuple[str, str], ...] = field(metadata=SECRET)
+    otel_service_name: str
+    otel_sample_ratio: float
+
     brand_name: str
     brand_logo_url: str | None
     brand_color: str
