@@ -4,6 +4,7 @@ import dataclasses
 import subprocess
 import sys
 from datetime import timedelta
+from importlib.metadata import version
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -58,6 +59,8 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         bind_port=8000,
         bind_is_default=True,
         workers=1,
+        drain=timedelta(),
+        release=version("idp"),
         log_format="auto",
         database_url=None,
         migration_database_url=None,

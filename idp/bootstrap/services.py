@@ -150,7 +150,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
             login=login, sessions=sessions, access_tokens=access_tokens, on_issued=outside.metrics.issued
         ),
         profile=Profile(users=users),
-        health=Health((DatabaseProbe(outside.postgres), CacheProbe(outside.redis))),
+        health=Health((DatabaseProbe(outside.postgres), CacheProbe(outside.redis)), settings.release),
         cursors=Cursors(outside.derived(secret_keys.CURSORS)),
         audit=observed.audit,
         audit_verification=observed.verification,
