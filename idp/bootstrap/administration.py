@@ -36,7 +36,7 @@ class AdministrationServices:
 
 def administration_services(settings: Settings, outside: Outside, sessions: SessionService) -> AdministrationServices:
     policy = LockoutPolicy(settings.lockout_attempts, settings.lockout_duration)
-    keys = KeyAdministration(keys=outside.keys, events=outside.trail)
+    keys = KeyAdministration(keys=outside.keys, events=outside.trail, provision=settings.keys_provision)
     return AdministrationServices(
         users=UserAdministration(
             users=outside.users,
