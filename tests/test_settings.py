@@ -73,6 +73,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         data_dir=Path(".idp"),
         keys_dir=Path("keys"),
         key_bits=2048,
+        keys_provision=True,
         jwks_max_age=timedelta(minutes=5),
         secrets=(),
         admin_email="admin@localhost.test",

@@ -94,11 +94,13 @@ def secrets_of(settings: Settings) -> tuple[bytes, ...]:
     return settings.secrets or (secret_keys.made_once(settings.data_dir / "secret"),)
 
 
-def key_files(settings: Settings) -> KeyFiles:
+def key_files(settings: Settings, *, provision: bool = True) -> KeyFiles:
+    """*provision*: keys may be made, as by who asks for one at the command line."""
     """Loaded. Raises `InvalidKeyFile`."""
     keys = KeyFiles(
         settings.keys_dir,
         bits=settings.key_bits,
+        provision=provision,
         publish_ahead=settings.jwks_max_age,
         token_lifetime=settings.access_token_ttl,
         now=now,
@@ -120,7 +122,7 @@ async def opened(
     Until the end of the block. *connection_class* is that of connections to Postgres. *replicated*: standbys are asked too,
     where there are any.
     """
-    keys, metrics = key_files(settings), Metrics()
+    keys, metrics = key_files(settings, provision=settings.keys_provision), Metrics()
     passwords = BcryptPasswords(
         settings.bcrypt_rounds,
         default_threads(settings.workers),

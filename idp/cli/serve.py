@@ -25,6 +25,7 @@ from idp.app import pages_of
 from idp.bootstrap import Services, running
 from idp.cli.environment import Misconfigured, Stopped, embeds, refusals, settings, with_urls
 from idp.cli.granian_server import GranianServer
+from idp.cli.open_files import raise_limit
 from idp.cli.preparation import Prepared, migrate, missing_steps, prepare, welcome
 from idp.cli.restarts import NoneStarts
 from idp.cli.workers import Workers
@@ -57,6 +58,7 @@ def command(host: str | None, port: int | None, workers: int | None, server: str
     chosen = _chosen(settings(), host, port, workers)
     _check_templates(chosen)
     _check_tracing(chosen)
+    raise_limit()
     log_lines.configure(pretty=pretty(chosen))
     chosen, listener = _listening(chosen)
     embedded = EmbeddedStores(chosen.data_dir) if embeds(chosen) else None

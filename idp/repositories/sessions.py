@@ -16,6 +16,7 @@ from idp.database.postgres import Postgres
 from idp.domain.events import ClientSignedIn, Event, RefreshTokenReused, SessionRevoked, SignedIn
 from idp.domain.mails import MailKind
 from idp.domain.sessions import RevokedReason, Session, SessionState, Use
+from idp.domain.user_agents import device_label
 from idp.domain.users import Role, UserStatus
 from idp.repositories import logout_notices
 from idp.repositories.events import AuditTrail
@@ -90,8 +91,7 @@ class PostgresSessions:
         self._families: Batches[UUID, SessionState | None] = Batches(self._find_families)
 
     async def add(self, session: Session, consented_at: datetime | None = None) -> bool:
-        kind = SignedIn if session.browser_session_id is None else ClientSignedIn
-        event = kind(user_id=session.user_id, client_id=session.client_id, session_id=session.id)
+        event = _beginning(session)
         async with self._postgres.transaction() as connection:
             added = await connection.fetchval(
                 INSERT,
@@ -172,6 +172,15 @@ class PostgresSessions:
         rows = await self._postgres.read(BY_FAMILIES, family_ids)
         found = {row["family_id"]: _state(row) for row in rows}
         return [found.get(family_id) for family_id in family_ids]
+
+
+def _beginning(session: Session) -> Event:
+    """Who redeems a code is the client's own server as often as the user's browser: what it calls itself says nothing."""
+    user_id, client_id = session.user_id, session.client_id
+    if session.browser_session_id is not None:
+        return ClientSignedIn(user_id=user_id, client_id=client_id, session_id=session.id)
+    device = device_label(session.user_agent)
+    return SignedIn(user_id=user_id, client_id=client_id, session_id=session.id, device=device)
 
 
 def revocation_of(row: asyncpg.Record, reason: RevokedReason) -> Event:

@@ -122,6 +122,12 @@ KEYS = Group(
     "Keys, secrets and the first administrator",
     (
         Setting("IDP_KEYS_DIR", "keys", "Signing keys.", parsing.path()),
+        Setting(
+            "IDP_KEYS_PROVISION",
+            "true",
+            "`false`: no server makes a key, only `idp keys`. For nodes that have copies of the folder.",
+            parsing.boolean(),
+        ),
         Setting("IDP_KEY_BITS", "2048", "Size of a new RSA key.", parsing.integer_of(2048, 3072, 4096)),
         Setting(
             "IDP_JWKS_MAX_AGE",

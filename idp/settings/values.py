@@ -53,6 +53,7 @@ class Settings:
 
     keys_dir: Path
     key_bits: int
+    keys_provision: bool
     jwks_max_age: timedelta
     secrets: tuple[bytes, ...] = field(metadata=SECRET)
     admin_email: str
