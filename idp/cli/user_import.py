@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 @click.command("import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option(
-    "--from", "source", type=click.Choice(list(Source)), help="Whose format it is.  [default: it is recognised]"
+    "--from",
+    "source",
+    type=click.Choice([source.value for source in Source]),
+    help="Whose format it is.  [default: it is recognised]",
 )
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @click.option("--errors", metavar="FILE", type=click.Path(dir_okay=False), help="Refused lines, as JSON lines.")
