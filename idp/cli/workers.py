@@ -115,11 +115,11 @@ def work(
     # Ctrl-C reaches the whole terminal group; the parent tells its workers when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, urls, listener, pretty, ready))
+        runner.run(_serve(settings, urls, listener, pretty, parent, ready))
 
 
 async def _serve(
-    settings: Settings, urls: StoreUrls, listener: socket.socket, pretty: bool, ready: Connection | None
+    settings: Settings, urls: StoreUrls, listener: socket.socket, pretty: bool, parent: int, ready: Connection | None
 ) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -132,8 +132,11 @@ async def _serve(
         await stop.wait()
         application.drain()
 
-    config = hypercorn_config()
-    await serve(application, config, listener, asked_to_stop, settle=settings.drain.total_seconds())
+    def settle() -> float:
+        """Without its parent at once: the next server wants the port."""
+        return settings.drain.total_seconds() if os.getppid() == parent else 0.0
+
+    await serve(application, hypercorn_config(), listener, asked_to_stop, settle)
 
 
 def hypercorn_config() -> Config:
