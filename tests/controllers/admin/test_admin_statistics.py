@@ -12,6 +12,7 @@ import pytest
 from world import Tokens, World
 
 from idp.app import create_app
+from idp.database.postgres import Postgres
 from idp.database.redis import RedisStore
 from idp.gateways.embedded import StoreUrls
 from idp.repositories.reading import Reading
