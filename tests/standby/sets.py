@@ -58,6 +58,8 @@ class ReplicatedSite:
             **settings,
         }
         self.standbys: list[Standby] = []
+        self._writer: Standby | None = None  # None: the first primary
+        self._dead: set[Standby] = set()
         self.server: ServerProcess | None = None
 
     def __enter__(self) -> Self:
@@ -73,6 +75,9 @@ class ReplicatedSite:
         self.urls: StoreUrls = self.stores.start()
         # No server here dies with its machine: what they handed to the system outlives them.
         self._alter_primary(fsync="off")
+        if self._synchronous:
+            names = ", ".join(f"standby{number}" for number in range(self._count))
+            self._alter_primary(synchronous_standby_names=f"ANY 1 ({names})")
         sockets = primary_sockets(self.stores)
         folders = [sockets, *(self.folder / f"standby{number}" / "postgres" for number in range(self._count))]
         everywhere = at_hosts(self.stores.superuser_url(), *folders) if self._count else self.stores.superuser_url()
@@ -124,9 +129,22 @@ class ReplicatedSite:
         assert self.server is not None
         return self.server.url
 
-    def kill_primary(self) -> None:
-        assert self.stores.postgres_pid is not None
-        os.kill(self.stores.postgres_pid, signal.SIGKILL)
+    def kill_writer(self) -> None:
+        """At once, as if its machine had died. It never comes back."""
+        if self._writer is None:
+            assert self.stores.postgres_pid is not None
+            os.kill(self.stores.postgres_pid, signal.SIGKILL)
+        else:
+            self._writer.kill()
+            self._dead.add(self._writer)
+
+    async def promote(self) -> Standby:
+        """Of the standbys the one that has received most, so nothing that was acknowledged is missing."""
+        followers = [standby for standby in self.standbys if standby not in self._dead | {self._writer}]
+        received = [await standby.run("SELECT pg_last_wal_receive_lsn() - '0/0'::pg_lsn") for standby in followers]
+        self._writer = followers[received.index(max(received))]  # type: ignore[type-var]
+        await self._writer.promote()
+        return self._writer
 
 
 class Administrator:
