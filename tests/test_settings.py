@@ -4,6 +4,7 @@ import dataclasses
 import subprocess
 import sys
 from datetime import timedelta
+from importlib.metadata import version
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -58,6 +59,8 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         bind_port=8000,
         bind_is_default=True,
         workers=1,
+        drain=timedelta(),
+        release=version("idp"),
         log_format="auto",
         database_url=None,
         migration_database_url=None,
@@ -422,6 +425,8 @@ def test_replicas_are_a_list():
         "redis+sentinel://h1:26379,h2/main",
         "redis+sentinel://:pass@h1,h2/main/0",
         "redis+cluster://h1,h2:7001,[::1]:7002",
+        "rediss+sentinel://h1/main?ssl_ca_certs=/etc/ca.pem&sentinel_password=s",
+        "rediss+cluster://h1?ssl_ca_certs=/etc/ca.pem",
     ],
 )
 def test_a_redis_url_of_every_kind_is_taken_as_it_is(text):
@@ -442,7 +447,8 @@ def test_a_redis_url_of_every_kind_is_taken_as_it_is(text):
         "redis+sentinel://canary/",
         "redis+cluster://canary/3",
         "redis+cluster://",
-        "rediss+cluster://canary",
+        "rediss+cluster://",
+        "rediss+sentinel://canary",
     ],
 )
 def test_any_other_redis_url_is_a_fault_that_does_not_show_it(text):

@@ -14,6 +14,7 @@ from idp.controllers.exchange import Receive, Scope, Send
 from idp.edge.edge import Edge
 from idp.gateways import log_lines
 from idp.gateways.embedded import StoreUrls
+from idp.services.health import Health
 from idp.settings import Settings, load
 
 log = structlog.get_logger("idp.app")
@@ -27,6 +28,12 @@ class Application:
         self._settings = settings
         self._stores = stores
         self._app: Edge | None = None
+        self._health: Health | None = None
+
+    def drain(self) -> None:
+        """From now on no more requests are wanted, and `/health/ready` says so; those that come are served."""
+        if self._health is not None:
+            self._health.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -39,6 +46,7 @@ class Application:
         async with AsyncExitStack() as stack:
             try:
                 services = await stack.enter_async_context(running(self._settings, self._stores))
+                self._health = services.health
                 self._app = create_app(services, self._settings, pretty=self._pretty)
             except Exception as fault:
                 log.exception("start_failed")

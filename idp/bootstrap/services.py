@@ -157,7 +157,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
             login=login, sessions=sessions, access_tokens=access_tokens, on_issued=outside.metrics.issued
         ),
         profile=Profile(users=users),
-        health=_health(outside),
+        health=_health(outside, settings.release),
         cursors=Cursors(outside.derived(secret_keys.CURSORS)),
         audit=observed.audit,
         audit_verification=observed.verification,
@@ -167,11 +167,11 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
     )
 
 
-def _health(outside: Outside) -> Health:
+def _health(outside: Outside, release: str) -> Health:
     probes: list[Probe] = [DatabaseProbe(outside.postgres), CacheProbe(outside.redis)]
     if len(outside.replicas):
         probes.append(ReplicaProbe(outside.replicas))
-    return Health(probes)
+    return Health(probes, release)
 
 
 def _access_tokens(settings: Settings, outside: Outside, observed: Observing) -> AccessTokens:

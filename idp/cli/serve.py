@@ -11,9 +11,9 @@ import asyncio
 import signal
 import socket
 import sys
-import time
 from contextlib import suppress
 from dataclasses import replace
+from multiprocessing.connection import wait
 from types import FrameType
 from typing import Any
 
@@ -26,6 +26,7 @@ from idp.bootstrap import Services, running
 from idp.cli.environment import Stopped, embeds, refusals, settings, with_urls
 from idp.cli.granian_server import GranianServer
 from idp.cli.preparation import Prepared, migrate, missing_steps, prepare, welcome
+from idp.cli.restarts import NoneStarts
 from idp.cli.workers import Workers
 from idp.gateways import log_lines
 from idp.gateways.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
@@ -63,7 +64,7 @@ def command(host: str | None, port: int | None, workers: int | None, server: str
         prepared = _prepare(chosen, urls)
         click.echo(welcome(chosen, prepared), err=not sys.stdout.isatty())
         with metrics_folder(chosen.data_dir) as metrics:
-            _serve(_server(server, chosen, urls, listener), embedded, metrics)
+            _serve(_server(server, chosen, urls, listener), listener, embedded, metrics)
     except (EmbeddedBusy, EmbeddedFailed) as fault:
         raise Stopped(str(fault)) from None
     finally:
@@ -155,17 +156,24 @@ def _server(name: str, chosen: Settings, urls: StoreUrls, listener: socket.socke
     return Workers(chosen, urls, listener, pretty=pretty(chosen))
 
 
-def _serve(workers: Workers | GranianServer, embedded: EmbeddedStores | None, metrics: MetricsFolder) -> None:
+def _serve(
+    workers: Workers | GranianServer, listener: socket.socket, embedded: EmbeddedStores | None, metrics: MetricsFolder
+) -> None:
     stopping = _Signals()
     workers.start()
-    while not stopping.asked:
-        time.sleep(WATCH_SECONDS)
-        if embedded is not None:
-            _revive(embedded)
-        for pid in workers.restart_dead():
-            log.error("worker_restarted", pid=pid)
-            metrics.forget_dead()
-    workers.stop()
+    try:
+        while not stopping.asked:
+            stopping.wait(workers.sentinels(), WATCH_SECONDS)
+            if embedded is not None:
+                _revive(embedded)
+            for pid in workers.restart_dead():
+                log.error("worker_restarted", pid=pid)
+                metrics.forget_dead()
+    except NoneStarts as fault:
+        raise Stopped(str(fault)) from None
+    finally:
+        listener.close()  # whoever connects when the last worker has stopped listening is refused, and does not wait
+        workers.stop()
 
 
 def _revive(embedded: EmbeddedStores) -> None:
@@ -182,8 +190,16 @@ class _Signals:
 
     def __init__(self) -> None:
         self.asked = False
+        self._noticing, self._telling = socket.socketpair()
+        self._telling.setblocking(False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> Any:
         self.asked = True
+        with suppress(BlockingIOError):
+            self._telling.send(b"1")
+
+    def wait(self, sentinels: list[int], seconds: float) -> None:
+        """Until a signal comes, a process ends or *seconds* are over."""
+        wait([self._noticing, *sentinels], seconds)

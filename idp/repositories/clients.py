@@ -114,7 +114,7 @@ class PostgresClients:
             record = await connection.fetchrow("SELECT * FROM clients WHERE client_id = $1 FOR UPDATE", client_id)
             if record is None:
                 return None
-            old = _from_record(record)
+            old = client_of_record(record)
             new = change(old)
             await connection.execute(UPDATE, *_values(new))
             rotated = [secret.digest for secret in old.secrets] != [secret.digest for secret in new.secrets]
@@ -135,7 +135,7 @@ class PostgresClients:
             await connection.execute("DELETE FROM consents WHERE client_id = $1", client_id)
             if record is None:
                 return False
-            changes = changes_between(members_of(_from_record(record)), {})
+            changes = changes_between(members_of(client_of_record(record)), {})
             event = ClientChanged(client_id=client_id, change="deleted", changes=changes)
             await self._trail.write(connection, event)
         self._changed(event)
@@ -152,7 +152,7 @@ class PostgresClients:
         if after is not None:
             conditions.add(BEGIN, after.at, after.id)
         query = f"SELECT * FROM clients {conditions.where()} ORDER BY created_at DESC, client_id DESC LIMIT {limit + 1}"  # noqa: S608
-        found = [_from_record(record) for record in await self._reading.fetch(query, *conditions.arguments)]
+        found = [client_of_record(record) for record in await self._reading.fetch(query, *conditions.arguments)]
         if (after is None or after.at != BUILT_IN.at) and _is_built_in(search):
             found.append(REST_CLIENT)
         return Page.of(found, limit, _place)
@@ -192,7 +192,7 @@ def _values(client: Client) -> list[Any]:
     return [list(value) if isinstance(value, tuple) else value for value in columns.values()]
 
 
-def _from_record(record: asyncpg.Record) -> Client:
+def client_of_record(record: asyncpg.Record) -> Client:
     documents = {name: orjson.loads(record[name]) for name in ("secrets", "jwks") if record[name] is not None}
     return _client(ClientRow(**dict(record) | documents))
 

@@ -57,5 +57,4 @@ class CacheProbe:
         self._redis = redis
 
     async def check(self) -> Mapping[str, object]:
-        await self._redis.ping()
-        return {}
+        return await self._redis.ping()

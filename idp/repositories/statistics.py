@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from idp.database.postgres import Postgres
 from idp.database.redis import RedisStore
@@ -55,10 +54,15 @@ class StoreStatistics:
         return DatabaseState(version=str(version).split()[0], pool=self._postgres.pool_state())
 
     async def cache(self) -> CacheState:
-        info: dict[str, Any] = await self._redis.info()
+        """Sums, over the shards of a cluster."""
+        infos = await self._redis.info()
+
+        def together(name: str) -> int:
+            return sum(int(info.get(name, 0)) for info in infos)
+
         return CacheState(
-            version=str(info.get("valkey_version") or info.get("redis_version") or "unknown"),
-            hits=int(info.get("keyspace_hits", 0)),
-            misses=int(info.get("keyspace_misses", 0)),
-            used_memory=int(info.get("used_memory", 0)),
+            version=str(infos[0].get("valkey_version") or infos[0].get("redis_version") or "unknown"),
+            hits=together("keyspace_hits"),
+            misses=together("keyspace_misses"),
+            used_memory=together("used_memory"),
         )

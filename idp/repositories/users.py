@@ -9,7 +9,7 @@ import orjson
 
 from idp.database.postgres import Postgres
 from idp.database.tables import LONGEST_CANONICAL, UserRow
-from idp.domain.events import ProfileChanged, UserRegistered
+from idp.domain.events import PasswordRehashed, ProfileChanged, UserRegistered
 from idp.domain.users import (
     NewUser,
     ProfileChange,
@@ -38,6 +38,8 @@ VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, 0, now(), now())
 ON CONFLICT (email_norm) DO NOTHING
 RETURNING *
 """
+# Of two sign-ins at once the second finds another hash, and a change of the password meanwhile stays.
+REPLACE_HASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id"
 LOCKED = "SELECT * FROM users WHERE id = $1 FOR UPDATE"
 CHANGE_PROFILE = "UPDATE users SET name = $2, claims = $3::jsonb, updated_at = now() WHERE id = $1 RETURNING *"
 
@@ -87,8 +89,13 @@ class PostgresUsers:
         return after
 
     async def replace_password_hash(self, user_id: UUID, old: str, new: str) -> bool:
-        async with self._postgres.answering():
-            return await UserRow.filter(id=user_id, password_hash=old).update(password_hash=new) == 1
+        event = PasswordRehashed(user_id=user_id)
+        async with self._postgres.transaction() as connection:
+            if await connection.fetchval(REPLACE_HASH, user_id, old, new) is None:
+                return False
+            await self._trail.write(connection, event)
+        self._trail.announce(event)
+        return True
 
     async def add_first_administrator(self, new: NewUser) -> User | None:
         async with self._postgres.transaction() as connection:

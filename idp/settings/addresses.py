@@ -19,12 +19,16 @@ URL = re.compile(
 SERVER = re.compile(r"(?:[A-Za-z0-9_.%~-]+|\[(?P<literal>[0-9A-Fa-f:.%]+)\])(?::(?P<port>[0-9]{1,5}))?")
 MAILBOX = r"[^\s@<>,;:\"()]+@[^\s@<>,;:\"()]+"
 
+SENTINEL_PATH = r"/[^/]+(?:/[0-9]*)?"  # a service, perhaps a database
+CLUSTER_PATH = r"/?0?"  # a cluster has database 0 only
 REDIS_PATHS = {
     "redis": r"(?:/[0-9]*)?",
     "rediss": r"(?:/[0-9]*)?",
     "unix": r"/.+",
-    "redis+sentinel": r"/[^/]+(?:/[0-9]*)?",
-    "redis+cluster": r"/?0?",
+    "redis+sentinel": SENTINEL_PATH,
+    "rediss+sentinel": SENTINEL_PATH,
+    "redis+cluster": CLUSTER_PATH,
+    "rediss+cluster": CLUSTER_PATH,
 }
 # What each parameter of a Postgres URL may be. Any other would be ignored, and a misspelt `sslmode` be no TLS.
 DATABASE_PARAMETERS = {
@@ -35,7 +39,7 @@ DATABASE_PARAMETERS = {
     "statement_cache_size": r"[0-9]{1,5}",
     "target_session_attrs": r"any|primary|standby|read-write|read-only",
 }
-MANY_HOSTS = {"redis+sentinel", "redis+cluster"}
+MANY_HOSTS = {"redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"}
 
 
 def bind() -> Parser:
@@ -103,7 +107,7 @@ def redis_url() -> Parser:
 
     return Parser(
         "`redis://host:6379/0`, `rediss://…`, `unix:///path`, `redis+sentinel://h1,h2/service` or "
-        "`redis+cluster://h1,h2`, special characters in it percent-encoded",
+        "`redis+cluster://h1,h2` (with TLS `rediss+…`), special characters in it percent-encoded",
         read,
     )
 

@@ -25,6 +25,21 @@ SERVER = Group(
         Setting("IDP_BIND", "127.0.0.1:8000", "Where the server listens.", addresses.bind()),
         Setting("IDP_WORKERS", "1", "Processes that serve requests.", parsing.integer(1, 512)),
         Setting(
+            "IDP_DRAIN",
+            None,
+            "How long a server that was asked to stop says that it is not ready, and still serves, before it stops "
+            "listening: longer than the proxy in front takes to notice.",
+            parsing.duration("0s", "5m"),
+            unset="`5s`; in development `0s`",
+        ),
+        Setting(
+            "IDP_RELEASE",
+            None,
+            "What `/health/detailed` calls this release, such as the tag of its image; a roll-out waits for it.",
+            parsing.label(),
+            unset="the version of the package",
+        ),
+        Setting(
             "IDP_LOG_FORMAT",
             "auto",
             "Form of the log lines; `auto` is `console` on a terminal and `json` elsewhere.",

@@ -38,6 +38,8 @@ class Settings:
     bind_port: int
     bind_is_default: bool
     workers: int
+    drain: timedelta
+    release: str
     log_format: Literal["auto", "json", "console"]
 
     database_url: str | None = field(metadata=SECRET)
