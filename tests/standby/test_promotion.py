@@ -38,20 +38,23 @@ async def test_a_promotion_loses_nothing_and_needs_no_restart(site: ReplicatedSi
         async with refreshing(clients, log) as refreshed, people(http, log) as journal:
             for _ in range(deaths):
                 await more(journal.ended, 3)
-                before = log.statuses.copy()
+                refused = log.statuses[503]
                 site.kill_writer()
-                killed_at = time.monotonic()
+                died_at = time.monotonic()
                 await told_to_try_again(log)
+                asked_at = time.monotonic()
                 promoted = await site.promote()
                 promoted_at = time.monotonic()
-                await refreshed.progress(1)
+                await refreshed.go_on()
                 served_at = time.monotonic()
-                await more(journal.ended, 3)
+                await refreshed.progress(1)
+                all_at = time.monotonic()
                 print(
-                    f"promotion: {promoted_at - killed_at:.2f} s after the death a standby was promoted, "
-                    f"{served_at - promoted_at:.2f} s later each of {crowd} clients had refreshed; "
-                    f"meanwhile {log.statuses[503] - before[503]} answers 503, no other error"
+                    f"dead for {asked_at - died_at:.2f} s, promotion took {promoted_at - asked_at:.2f} s, "
+                    f"{served_at - promoted_at:.2f} s later half of {crowd} clients had refreshed, "
+                    f"{all_at - promoted_at:.2f} s later all; {log.statuses[503] - refused} answers 503, no other error"
                 )
+                await more(journal.ended, 3)
             await refreshed.progress()
 
         assert site.server is not None
