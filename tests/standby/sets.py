@@ -97,7 +97,8 @@ class ReplicatedSite:
         if self._reads:
             replicas = [standby.url(self.urls.database) for standby in self.standbys]
             settings["IDP_DATABASE_REPLICA_URLS"] = ",".join(replicas)
-        self.server = ServerProcess(self.folder, **settings).start()
+        self.server = ServerProcess(self.folder, **settings)
+        self.server.start()
 
     def _alter_primary(self, **settings: str) -> None:
         """From now on, and in copies that are made of it later."""
