@@ -41,6 +41,8 @@ CMD ["serve"]
 # Last, so that a new version changes no layer before it.
 ARG VERSION=0.0.0
 ARG REVISION=unknown
+# What /health/detailed calls this release, and a roll-out waits for: the tag of the image.
+ENV IDP_RELEASE=${VERSION}
 LABEL org.opencontainers.image.title="idp" \
     org.opencontainers.image.description="OAuth 2.0 and OpenID Connect token server" \
     org.opencontainers.image.licenses="Apache-2.0" \

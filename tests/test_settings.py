@@ -33,6 +33,7 @@ SECRETS = {
     "IDP_SMTP_URL": "smtp://idp:canary-mail@mail:587",
     "IDP_METRICS_TOKEN": "canary-metrics",
     "IDP_REGISTRATION_TOKEN": "canary-registration-of-32-letters",
+    "IDP_OTEL_HEADERS": "authorization=canary-collector",
 }
 FOUR_KILOBYTES = "9" * 4_096
 
@@ -72,6 +73,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         data_dir=Path(".idp"),
         keys_dir=Path("keys"),
         key_bits=2048,
+        keys_provision=True,
         jwks_max_age=timedelta(minutes=5),
         secrets=(),
         admin_email="admin@localhost.test",
@@ -101,6 +103,10 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         mail_from="no-reply@localhost",
         metrics_token=None,
         audit_retention=timedelta(days=365),
+        otel_endpoint=None,
+        otel_headers=(),
+        otel_service_name="idp",
+        otel_sample_ratio=1.0,
         brand_name="idp",
         brand_logo_url=None,
         brand_color="#2347c5",
@@ -499,6 +505,46 @@ def test_a_registration_token_is_as_long_as_a_secret():
         (fault,) = faults({"IDP_REGISTRATION_TOKEN": text})
         assert "at least 32" in fault
         assert text not in fault
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        (
+            "IDP_OTEL_ENDPOINT",
+            ("http://localhost:4318", "https://collector.example/otlp/"),
+            (
+                "localhost:4318",
+                "grpc://localhost:4317",
+                "https://user:canary@c.example",
+                "http://c.example/?key=canary",
+            ),
+        ),
+        ("IDP_OTEL_SERVICE_NAME", ("idp", "idp-eu"), ("two words", "x" * 61)),
+    ],
+)
+def test_a_collector_is_an_address_and_a_service_a_word(name, good, bad):
+    for text in good:
+        assert value(name, text) == text
+    for text in bad:
+        (fault,) = faults({name: text})
+        assert fault.startswith(f"{name}: must be ")
+        assert name != "IDP_OTEL_ENDPOINT" or "@" not in text or "canary" not in fault
+
+
+def test_the_share_of_traces_is_from_none_to_all():
+    assert [value("IDP_OTEL_SAMPLE_RATIO", text) for text in ("0", "0.05", "1", "1.0")] == [0.0, 0.05, 1.0, 1.0]
+    for text in ("-1", "1.1", "2", "5%", "1e-3", ".5", "nan"):
+        assert "a number from 0 to 1" in faults({"IDP_OTEL_SAMPLE_RATIO": text})[0]
+
+
+def test_headers_for_the_collector_are_pairs():
+    pairs = value("IDP_OTEL_HEADERS", "authorization=Bearer abc=, x-team=id")
+
+    assert pairs == (("authorization", "Bearer abc="), ("x-team", "id"))
+    for text in ("authorization", "=x", "a b=c", "a=", "a=line\nbreak"):
+        (fault,) = faults({"IDP_OTEL_HEADERS": text})
+        assert fault.startswith("IDP_OTEL_HEADERS: must be ")
 
 
 def test_a_metrics_token_has_the_form_of_a_bearer_token():

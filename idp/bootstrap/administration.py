@@ -51,7 +51,7 @@ class AdministrationServices:
 
 def administration_services(settings: Settings, outside: Outside, sessions: SessionService) -> AdministrationServices:
     policy = LockoutPolicy(settings.lockout_attempts, settings.lockout_duration)
-    keys = KeyAdministration(keys=outside.keys, events=outside.trail)
+    keys = KeyAdministration(keys=outside.keys, events=outside.trail, provision=settings.keys_provision)
     clients = ClientRegistration(clients=outside.clients, keys=keys, now=now)
     return AdministrationServices(
         users=UserAdministration(

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import asyncpg
 import structlog
 
 from idp.database.postgres import Postgres
@@ -93,11 +94,13 @@ def secrets_of(settings: Settings) -> tuple[bytes, ...]:
     return settings.secrets or (secret_keys.made_once(settings.data_dir / "secret"),)
 
 
-def key_files(settings: Settings) -> KeyFiles:
+def key_files(settings: Settings, *, provision: bool = True) -> KeyFiles:
+    """*provision*: keys may be made, as by who asks for one at the command line."""
     """Loaded. Raises `InvalidKeyFile`."""
     keys = KeyFiles(
         settings.keys_dir,
         bits=settings.key_bits,
+        provision=provision,
         publish_ahead=settings.jwks_max_age,
         token_lifetime=settings.access_token_ttl,
         now=now,
@@ -108,18 +111,29 @@ def key_files(settings: Settings) -> KeyFiles:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, stores: StoreUrls, *, replicated: bool = True) -> AsyncIterator[Outside]:
-    """Until the end of the block. *replicated*: standbys are asked too, where there are any."""
-    keys, metrics = key_files(settings), Metrics()
+async def opened(
+    settings: Settings,
+    stores: StoreUrls,
+    connection_class: type[asyncpg.Connection] = asyncpg.Connection,
+    *,
+    replicated: bool = True,
+) -> AsyncIterator[Outside]:
+    """
+    Until the end of the block. *connection_class* is that of connections to Postgres. *replicated*: standbys are asked too,
+    where there are any.
+    """
+    keys, metrics = key_files(settings, provision=settings.keys_provision), Metrics()
     passwords = BcryptPasswords(
         settings.bcrypt_rounds,
         default_threads(settings.workers),
         on_hash=metrics.password_hash,
         on_refused=metrics.password_refused,
     )
-    postgres = Postgres(stores.database, settings.database_pool, on_use=metrics.postgres)
+    postgres = Postgres(
+        stores.database, settings.database_pool, on_use=metrics.postgres, connection_class=connection_class
+    )
     urls = settings.database_replica_urls if replicated else ()
-    replicas = Replicas(postgres, urls, settings.database_pool, settings.database_replica_lag)
+    replicas = Replicas(postgres, urls, settings.database_pool, settings.database_replica_lag, connection_class)
     redis = RedisStore(stores.redis, on_call=metrics.redis)
     await postgres.open()
     outside = _outside(settings, keys, metrics, passwords, postgres, replicas, redis)

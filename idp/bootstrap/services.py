@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import asyncpg
 
 from idp.bootstrap.accounts import AccountServices, account_services, mail_jobs
 from idp.bootstrap.administration import AdministrationServices, administration_services, key_provision
@@ -55,6 +58,9 @@ from idp.services.sessions import SessionService
 from idp.services.user_administration import UserAdministration
 from idp.settings import Settings
 
+if TYPE_CHECKING:
+    from idp.bootstrap.tracing import Tracing
+
 GRANTS = (AuthorizationCodeGrant, PasswordGrant, RefreshTokenGrant, ClientCredentialsGrant)
 
 
@@ -90,6 +96,7 @@ class Services:
     patterns: PatternWatch
     forged_tokens: CountedEvents
     metrics: Metrics
+    tracing: Tracing | None = None
 
 
 @asynccontextmanager
@@ -97,11 +104,14 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
     """
     Everything open, and its background work under way, until the end of the block.
 
-    *delivers*: this is a server, from which mails go out and clients are told of logouts, and which makes the keys that
-    clients ask for.
+    *delivers*: this is a server, from which mails go out and clients are told of logouts, which makes the keys that
+    clients ask for, and which traces if it is to.
     """
-    # A command shows what the one before it has done, so it asks the primary.
-    async with opened(settings, stores, replicated=delivers) as outside:
+    async with AsyncExitStack() as stack:
+        tracing = await _tracing(stack, settings) if delivers else None
+        connection_class = tracing.connections if tracing else asyncpg.Connection
+        # A command shows what the one before it has done, so it asks the primary.
+        outside = await stack.enter_async_context(opened(settings, stores, connection_class, replicated=delivers))
         checkpoints = Checkpoints(outside.sessions)
         observed = observing(settings, outside)
         services = _services(settings, outside, checkpoints, observed)
@@ -111,8 +121,19 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
             jobs.append(key_provision(services.clients, services.administration.keys))
         if len(outside.replicas):
             jobs.append(outside.replicas.run)
+        if tracing is not None:
+            tracing.trace(outside, services, jobs)
+            services = replace(services, tracing=tracing)
         async with at_work(jobs):
             yield services
+
+
+async def _tracing(stack: AsyncExitStack, settings: Settings) -> Tracing | None:
+    if settings.otel_endpoint is None:
+        return None
+    from idp.bootstrap.tracing import traced  # with OpenTelemetry, which nobody else loads
+
+    return await stack.enter_async_context(traced(settings))
 
 
 def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, observed: Observing) -> Services:

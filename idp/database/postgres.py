@@ -70,7 +70,9 @@ async def keep_session_state(_: Any) -> None:
     """Nothing here sets any, so the pool need not spend a round trip on resetting it."""
 
 
-def tortoise_config(servers: Servers, pool: int) -> dict[str, Any]:
+def tortoise_config(
+    servers: Servers, pool: int, connection_class: type[asyncpg.Connection] = asyncpg.Connection
+) -> dict[str, Any]:
     return {
         "connections": {
             "default": {
@@ -83,6 +85,7 @@ def tortoise_config(servers: Servers, pool: int) -> dict[str, Any]:
                     "command_timeout": DEADLINE,
                     "application_name": "idp",
                     "reset": keep_session_state,
+                    "connection_class": connection_class,
                 },
             }
         },
@@ -96,17 +99,27 @@ class Postgres:
     """One process' use of one database: Tortoise's pool of up to *pool* − 1 connections and one for the hot read."""
 
     def __init__(
-        self, url: str, pool: int, *, on_use: Callable[[float, bool], None] = lambda _seconds, _failed: None
+        self,
+        url: str,
+        pool: int,
+        *,
+        on_use: Callable[[float, bool], None] = lambda _seconds, _failed: None,
+        connection_class: type[asyncpg.Connection] = asyncpg.Connection,
     ) -> None:
-        """*on_use* is told how long each use took, in seconds, and whether it failed."""
+        """
+        *on_use* is told how long each use took, in seconds, and whether it failed. *connection_class* is that of the pool's
+        connections.
+        """
         self._servers = Servers(url)
         self._on_use = on_use
+        self._connection_class = connection_class
         self._pool = max(1, pool - 1)
         self._reader: asyncpg.Connection | None = None
 
     async def open(self) -> None:
         """Connects to nothing yet: a process may start while its database is down, and is not ready until it answers."""
-        await Tortoise.init(config=tortoise_config(self._servers, self._pool), _enable_global_fallback=True)
+        config = tortoise_config(self._servers, self._pool, self._connection_class)
+        await Tortoise.init(config=config, _enable_global_fallback=True)
 
     async def close(self) -> None:
         if self._reader is not None:

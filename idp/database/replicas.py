@@ -64,8 +64,16 @@ class Sample:
 class Replica:
     """One standby: a pool for reads, and one connection to look at it with."""
 
-    def __init__(self, number: int, url: str, pool: int, longest_lag: float) -> None:
+    def __init__(
+        self,
+        number: int,
+        url: str,
+        pool: int,
+        longest_lag: float,
+        connection_class: type[asyncpg.Connection] = asyncpg.Connection,
+    ) -> None:
         self.number = number
+        self._connection_class = connection_class
         self._servers = Servers(url)
         self._most = max(1, pool - 1)
         self._longest_lag = longest_lag
@@ -147,6 +155,7 @@ class Replica:
                 timeout=CONNECT_TIMEOUT,
                 command_timeout=READ_DEADLINE,
                 reset=keep_session_state,
+                connection_class=self._connection_class,
             )
         return self._pool
 
@@ -169,11 +178,20 @@ class Replica:
 class Replicas:
     """Those of one primary, taken in turn. None is an answer too: then there is nothing to do, and nothing is done."""
 
-    def __init__(self, primary: Postgres, urls: Sequence[str], pool: int, longest_lag: timedelta) -> None:
-        """*pool*: connections to each, at most."""
+    def __init__(
+        self,
+        primary: Postgres,
+        urls: Sequence[str],
+        pool: int,
+        longest_lag: timedelta,
+        connection_class: type[asyncpg.Connection] = asyncpg.Connection,
+    ) -> None:
+        """*pool*: connections to each, at most. *connection_class* is theirs."""
         self._primary = primary
         self._longest_lag = longest_lag.total_seconds()
-        self._replicas = [Replica(number, url, pool, self._longest_lag) for number, url in enumerate(urls, 1)]
+        self._replicas = [
+            Replica(number, url, pool, self._longest_lag, connection_class) for number, url in enumerate(urls, 1)
+        ]
         self._turn = 0
         self._samples: deque[Sample] = deque()
 

@@ -124,6 +124,17 @@ def smtp_url() -> Parser:
     return Parser("`smtp://user:password@host:587` or `smtps://…`, special characters in it percent-encoded", read)
 
 
+def collector() -> Parser:
+    """No user in it: a collector that wants credentials takes them in a header."""
+
+    def read(text: str) -> str:
+        if re.fullmatch(ORIGIN + r"(?:/[A-Za-z0-9_.~%-]+)*/?", text) is None:
+            raise ValueError
+        return text
+
+    return Parser("an `http://` or `https://` address such as `http://localhost:4318`, without user and query", read)
+
+
 def mail_address() -> Parser:
     return Parser("an e-mail address", lambda text: _matching(MAILBOX, text))
 

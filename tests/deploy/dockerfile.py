@@ -31,7 +31,15 @@ class Stage:
         return self.all(name)[-1]
 
     def environment(self) -> dict[str, str]:
-        return dict(pair.split("=", 1) for one in self.all("ENV") for pair in one.arguments)
+        """With the defaults of the build's arguments."""
+        given = self._pairs("ARG")
+        return {
+            name: re.sub(r"\$\{(\w+)\}", lambda used: given[used[1]], value)
+            for name, value in self._pairs("ENV").items()
+        }
+
+    def _pairs(self, name: str) -> dict[str, str]:
+        return dict(pair.split("=", 1) for one in self.all(name) for pair in one.arguments)
 
 
 def stages(text: str) -> list[Stage]:

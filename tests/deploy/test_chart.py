@@ -97,7 +97,7 @@ def test_helm_renders_what_is_kept_and_finds_no_fault(helm: str, values: Path) -
         ("settings.IDP_SECRET=x", "IDP_SECRET"),
         ("keys.existingSecret=", "keys.existingSecret"),
         ("migration.existingSecret=", "migration.databaseUrl"),
-        ("terminationGracePeriodSeconds=36", "preStopSeconds"),
+        ("terminationGracePeriodSeconds=20", "terminationGracePeriodSeconds"),
         ("secrets.names={IDP_SECRET}", "IDP_DATABASE_URL"),
         ("image.tag=latest", "image"),
         ("replica=3", "replica"),
@@ -268,8 +268,10 @@ def test_a_roll_out_never_has_fewer_pods_and_waits_until_each_is_ready(objects: 
     assert container["startupProbe"]["httpGet"]["path"] == "/health/live"
     assert container["livenessProbe"]["httpGet"]["path"] == "/health/live"
     assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
-    before = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] >= before + KILL_AFTER + 20
+    drain = load({"IDP_DRAIN": objects.one("ConfigMap")["data"]["IDP_DRAIN"]}).drain
+    probe = container["readinessProbe"]
+    assert drain.total_seconds() > probe["periodSeconds"] * probe["failureThreshold"]
+    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] >= drain.total_seconds() + KILL_AFTER + 20
 
 
 def test_every_selector_finds_the_servers_and_nothing_else(objects: Objects) -> None:

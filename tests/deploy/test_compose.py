@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -213,14 +212,11 @@ def test_the_settings_files_of_the_profiles_change_the_stores_of_the_nodes(secre
     assert named == {name for name, service in SERVICES.items() if name.startswith("valkey-") and name != "valkey-join"}
 
 
-def test_a_node_gets_longer_to_stop_than_its_parent_process_waits() -> None:
-    for node in NODES:
-        seconds = int(SERVICES[node]["stop_grace_period"].removesuffix("s"))
-        assert timedelta(seconds=seconds) >= timedelta(seconds=KILL_AFTER) + DRAIN_MARGIN
+@pytest.mark.parametrize("node", NODES)
+def test_a_node_gets_longer_to_stop_than_its_parent_process_waits(secrets: Path, node: str) -> None:
+    seconds = int(SERVICES[node]["stop_grace_period"].removesuffix("s"))
 
-
-# What a node may go on serving after SIGTERM, so that the proxy notices, and what its stores take to close.
-DRAIN_MARGIN = timedelta(seconds=20)
+    assert seconds >= settings_of(node, secrets).drain.total_seconds() + KILL_AFTER + 10
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ def test_the_labels_tell_version_and_revision_of_the_build() -> None:
     assert labels["org.opencontainers.image.version"] == "${VERSION}"
     assert labels["org.opencontainers.image.revision"] == "${REVISION}"
     assert given == {"VERSION", "REVISION"}
+    assert {"IDP_RELEASE=${VERSION}"} in [set(one.arguments) for one in STAGES[-1].all("ENV")]
 
 
 @pytest.mark.parametrize(
@@ -250,12 +251,14 @@ async def test_it_migrates_serves_pages_and_signs(served: Served) -> None:
     async with httpx.AsyncClient(base_url=served.url) as http:
         page = await http.get("/login")
         keys = (await http.get("/.well-known/jwks.json")).json()["keys"]
+        release = (await http.get("/health/detailed")).json()["release"]
 
     assert [
         line.removeprefix("Applied ") for line in served.migrated.split("\n") if line.startswith("Applied")
     ] == steps
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert [key["alg"] for key in keys] == ["RS256"]
+    assert release == served.image.stage.environment()["IDP_RELEASE"]
 
 
 @pytest.mark.parametrize("check", ["live", "ready"])
