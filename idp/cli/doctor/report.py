@@ -59,5 +59,6 @@ def _configured(chosen: Settings, setting: Setting) -> dict[str, Any]:
         named = next((name for name, text in given.items() if text), None)
         return {"name": setting.name, "value": "(secret)" if named else setting.unset.replace("`", ""), "from": named}
     text = given[setting.name]
-    default = setting.default or getattr(chosen, setting.attribute) or setting.unset.replace("`", "")
-    return {"name": setting.name, "value": text or default, "from": setting.name if text else None}
+    derived = getattr(chosen, setting.attribute, None)  # such as the issuer, from IDP_BIND
+    unset = derived if isinstance(derived, str) else setting.unset.replace("`", "")
+    return {"name": setting.name, "value": text or setting.default or unset, "from": setting.name if text else None}
