@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,7 @@ class UserFile:
             yield from _of_lines(self.name, self.stream)
 
 
-def expanded(names: list[str]) -> list[str]:
+def expanded(names: Sequence[str]) -> list[str]:
     """A folder stands for the JSON files in it, in the order of their names; Keycloak's file of the realm itself has none."""
     found: list[str] = []
     for name in names:
@@ -70,7 +70,7 @@ def expanded(names: list[str]) -> list[str]:
     return found
 
 
-def size_of(names: list[str]) -> int | None:
+def size_of(names: Sequence[str]) -> int | None:
     """Bytes of all files together; None when one of them has no end that is known."""
     if not all(Path(name).is_file() for name in names):
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 from program import Answer, Forked, Forks
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.domain.checklist import Item
 from idp.gateways.embedded import StoreUrls
 

@@ -17,6 +17,7 @@ from idp.gateways.passwords import BcryptPasswords
 from idp.repositories.audit import PostgresAudit
 from idp.repositories.diagnosis import StoreExamination
 from idp.repositories.events import AuditTrail
+from idp.repositories.reading import Reading
 from idp.services.audit_verification import AuditVerification
 from idp.services.doctor import examine_cache, examine_contents, examine_database
 from idp.settings import Settings
@@ -81,7 +82,7 @@ async def _trail(url: str) -> TrailFacts:
     postgres = Postgres(url, 2)
     await postgres.open()
     try:
-        return await _facts(PostgresAudit(postgres, AuditTrail(postgres)))
+        return await _facts(PostgresAudit(postgres, Reading.primary_alone(postgres), AuditTrail(postgres)))
     finally:
         await postgres.close()
 

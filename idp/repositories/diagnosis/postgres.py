@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from idp.database import migration
-from idp.database.postgres import answering, credentials, unavailable
+from idp.database.postgres import answering, unavailable
+from idp.database.servers import Servers
 from idp.domain.diagnosis import Connections, DatabaseFacts, ReplicaFacts, Rights, Transport
 
 CONNECT_TIMEOUT = 5.0
@@ -95,7 +96,7 @@ async def replica(url: str) -> ReplicaFacts:
 async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
     async with answering():
         try:
-            connection = await asyncpg.connect(**credentials(url), timeout=CONNECT_TIMEOUT)
+            connection = await Servers(url).connect(timeout=CONNECT_TIMEOUT)
             try:
                 yield connection
             finally:

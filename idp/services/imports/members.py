@@ -59,8 +59,9 @@ class Members:
             raise self.fault(name, "must be an array of texts.")
         return found
 
-    def names(self) -> list[str]:
-        return list(self._members)
+    def document(self, name: str) -> dict[str, Any] | None:
+        """A JSON object whose members are somebody else's business."""
+        return self._typed(name, dict, "a JSON object")
 
     def ruled(self, name: str, rule: Callable[[str], T]) -> T | None:
         text = self.text(name)
