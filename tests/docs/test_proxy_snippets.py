@@ -22,6 +22,8 @@ from cryptography.x509.oid import NameOID
 from debian_programs import required
 from process import ServerProcess, free_port
 
+pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("proxies")]
+
 PAGE = Path(__file__).parents[2] / "docs" / "reverse-proxies.md"
 NAME = "id.example.com"
 WAIT = 20.0  # seconds for the proxy to answer at all
