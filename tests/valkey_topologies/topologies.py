@@ -155,7 +155,9 @@ class Cluster:
 
     @asynccontextmanager
     async def administrator(self) -> AsyncIterator[Any]:
-        async with RedisCluster(host="127.0.0.1", port=self.nodes[0].port, password=ADMINISTRATOR, protocol=2) as client:
+        async with RedisCluster(
+            host="127.0.0.1", port=self.nodes[0].port, password=ADMINISTRATOR, protocol=2
+        ) as client:
             yield client
 
     def stop(self) -> None:
