@@ -8,6 +8,7 @@ from datetime import datetime
 from idp.database.postgres import Postgres
 from idp.database.redis import RedisStore
 from idp.domain.statistics import COUNTED, SUMMED, CacheState, DatabaseState, SessionCounts, UserCounts
+from idp.repositories.reading import Reading
 
 USERS = """
 SELECT (SELECT count(*) FROM users) AS total,
@@ -31,21 +32,19 @@ ALONE = sorted(set(COUNTED.values()) - SUMMED)
 
 
 class StoreStatistics:
-    def __init__(self, postgres: Postgres, redis: RedisStore) -> None:
+    def __init__(self, postgres: Postgres, reading: Reading, redis: RedisStore) -> None:
         self._postgres = postgres
+        self._reading = reading
         self._redis = redis
 
     async def users(self) -> UserCounts:
-        async with self._postgres.connection() as connection:
-            return UserCounts(**await connection.fetchrow(USERS))
+        return UserCounts(**await self._reading.fetch_one(USERS))
 
     async def sessions(self) -> SessionCounts:
-        async with self._postgres.connection() as connection:
-            return SessionCounts(**await connection.fetchrow(SESSIONS))
+        return SessionCounts(**await self._reading.fetch_one(SESSIONS))
 
     async def tally(self, since: datetime, until: datetime) -> Mapping[str, int]:
-        async with self._postgres.connection() as connection:
-            rows = await connection.fetch(TALLY, since, until, ALONE, sorted(SUMMED))
+        rows = await self._reading.fetch(TALLY, since, until, ALONE, sorted(SUMMED))
         amounts = {row["name"]: row["amount"] for row in rows}
         return {word: amounts.get(name, 0) for word, name in COUNTED.items()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address
+from urllib.parse import parse_qsl
 
 from idp.settings.parsing import Parser, Unacceptable
 
@@ -28,6 +29,15 @@ REDIS_PATHS = {
     "rediss+sentinel": SENTINEL_PATH,
     "redis+cluster": CLUSTER_PATH,
     "rediss+cluster": CLUSTER_PATH,
+}
+# What each parameter of a Postgres URL may be. Any other would be ignored, and a misspelt `sslmode` be no TLS.
+DATABASE_PARAMETERS = {
+    "host": r".+",
+    "port": r"[0-9]{1,5}(?:,[0-9]{1,5})*",
+    "sslmode": r"disable|allow|prefer|require|verify-ca|verify-full",
+    **dict.fromkeys(("sslrootcert", "sslcert", "sslkey", "sslcrl"), r".+"),
+    "statement_cache_size": r"[0-9]{1,5}",
+    "target_session_attrs": r"any|primary|standby|read-write|read-only",
 }
 MANY_HOSTS = {"redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"}
 
@@ -77,6 +87,7 @@ def database_url() -> Parser:
         url = _url(text)
         if url["scheme"] not in {"postgresql", "postgres"} or (url["hosts"] and not _are_servers(url["hosts"])):
             raise ValueError
+        _require_parameters(text.partition("?")[2])
         return text
 
     return Parser("`postgresql://user:password@host:5432/name`, special characters in it percent-encoded", read)
@@ -113,6 +124,17 @@ def smtp_url() -> Parser:
     return Parser("`smtp://user:password@host:587` or `smtps://…`, special characters in it percent-encoded", read)
 
 
+def collector() -> Parser:
+    """No user in it: a collector that wants credentials takes them in a header."""
+
+    def read(text: str) -> str:
+        if re.fullmatch(ORIGIN + r"(?:/[A-Za-z0-9_.~%-]+)*/?", text) is None:
+            raise ValueError
+        return text
+
+    return Parser("an `http://` or `https://` address such as `http://localhost:4318`, without user and query", read)
+
+
 def mail_address() -> Parser:
     return Parser("an e-mail address", lambda text: _matching(MAILBOX, text))
 
@@ -137,6 +159,15 @@ def _url(text: str) -> re.Match[str]:
     if match is None:
         raise ValueError
     return match
+
+
+def _require_parameters(query: str) -> None:
+    given = parse_qsl(query, keep_blank_values=True)
+    if any(re.fullmatch(DATABASE_PARAMETERS.get(name, r"(?!)"), value) is None for name, value in given):
+        raise Unacceptable(
+            "a parameter after the `?` is unknown or has a value that it cannot have; "
+            f"there are {', '.join(f'`{name}`' for name in DATABASE_PARAMETERS)} as libpq has them."
+        )
 
 
 def _are_servers(hosts: str, *, many: bool = True) -> bool:
