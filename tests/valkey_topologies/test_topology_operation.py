@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis.asyncio
 from redis.crc import key_slot
 from redis.exceptions import NoPermissionError, ResponseError
-from topologies import Cluster, Topology
+from topologies import SENTINELS_IN_SOAK, Cluster, Topology
 from valkey_nodes import PASSWORD, USER, eventually, recommended
 from world import World
 
 from idp.database.redis import RedisStore
 from idp.database.scripts import Script
-from idp.domain.diagnosis import Verdict
+from idp.domain.diagnosis import CacheFacts, Check, Verdict
 from idp.domain.errors import StoreUnavailable
-from idp.repositories.diagnosis import StoreExamination
+from idp.repositories.diagnosis.redis import facts
 from idp.repositories.families import family_key
-from idp.services.doctor import Doctor
+from idp.services.doctor import examine_cache
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("valkey_topologies")]
 
@@ -33,7 +33,7 @@ ANSWERING = "return ARGV[1]"
 ANSWER = Script(ANSWERING, hashlib.sha1(ANSWERING.encode()).hexdigest())
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 async def whole(topology: Topology) -> None:
     await topology.repaired()
 
@@ -41,7 +41,7 @@ async def whole(topology: Topology) -> None:
 # What operators see.
 
 
-async def test_health_tells_of_shards_and_of_no_address(topology: Topology, world: World) -> None:
+async def test_health_tells_of_shards_and_of_no_address(topology: Topology, world: World, whole: None) -> None:
     health = await world.http.get("/health/detailed")
 
     cache = health.json()["checks"]["cache"]
@@ -51,7 +51,7 @@ async def test_health_tells_of_shards_and_of_no_address(topology: Topology, worl
     assert not any(str(node.port) in health.text for node in topology.nodes)
 
 
-async def test_statistics_are_those_of_all_shards_together(topology: Topology, world: World) -> None:
+async def test_statistics_are_those_of_all_shards_together(topology: Topology, world: World, whole: None) -> None:
     admin = await world.admin()
     masters = await topology.masters()
     least = sum([(await master.info("memory"))["used_memory_startup"] for master in masters])
@@ -73,25 +73,38 @@ async def test_round_trips_are_measured(world: World) -> None:
     assert float(found[1]) > 0
 
 
-async def test_the_doctor_examines_every_master(topology: Topology) -> None:
-    doctor = Doctor(production=True, now=lambda: datetime.now(UTC))
+@dataclass
+class Examined:
+    """What the doctor asks of stores; here, of Valkey alone."""
 
-    found = {check.name: check for check in await doctor.examine_cache(StoreExamination("", "", topology.url))}
+    url: str
+
+    async def cache(self) -> CacheFacts:
+        return await facts(self.url)
+
+
+async def diagnosed(topology: Topology) -> dict[str, Check]:
+    return {check.name.value: check for check in await examine_cache(Examined(topology.url))}  # type: ignore[arg-type]
+
+
+async def test_the_doctor_examines_every_master(topology: Topology, whole: None) -> None:
+    found = await diagnosed(topology)
 
     masters = len(await topology.masters())
-    assert found["redis replicas"].finding == f"With a replica: {masters} of {masters} masters."
+    assert found["redis-replicas"].finding == f"With a replica: {masters} of {masters} masters."
     assert {check.verdict for check in found.values()} == {Verdict.OK}
 
 
-async def test_the_doctor_misses_a_replica(topology: Topology) -> None:
+@SENTINELS_IN_SOAK
+async def test_the_doctor_misses_a_replica(topology: Topology, whole: None) -> None:
     replica = await topology.replica_of((await topology.masters())[0])
     replica.kill()
-    doctor = Doctor(production=True, now=lambda: datetime.now(UTC))
 
-    found = {check.name: check for check in await doctor.examine_cache(StoreExamination("", "", topology.url))}
+    async def missed() -> None:
+        assert (await diagnosed(topology))["redis-replicas"].verdict is Verdict.WARNING
 
-    assert found["redis replicas"].verdict is Verdict.WARNING
-    assert found["redis replicas"].finding.startswith("Without a replica: 1 of ")
+    await eventually(missed)
+    assert (await diagnosed(topology))["redis-replicas"].finding.startswith("Without a replica: 1 of ")
 
 
 # What the user of docs/valkey.md may do.
