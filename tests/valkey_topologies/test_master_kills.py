@@ -26,7 +26,7 @@ from idp.repositories.families import family_key
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("valkey_topologies")]
 
 # People, and masters that are killed one after the other.
-SIZES = [pytest.param(8, 1, id="short"), pytest.param(64, 6, id="long", marks=pytest.mark.soak)]
+SIZES = [pytest.param(8, 1, id="short"), pytest.param(64, 4, id="long", marks=pytest.mark.soak)]
 
 
 @pytest.fixture
