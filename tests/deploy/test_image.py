@@ -193,7 +193,8 @@ async def served(image: Image, embedded: EmbeddedStores, urls: StoreUrls) -> Asy
         for name, value in secrets.items():
             (folder / name).write_text(f"{value}\n")
         given = {f"{name}_FILE": str(folder / name) for name in secrets}
-        environment = image.environment(IDP_ISSUER="https://id.example.com", IDP_BIND=f"127.0.0.1:{port}", **given)
+        given |= {"IDP_ISSUER": "https://id.example.com", "IDP_BIND": f"127.0.0.1:{port}", "IDP_DRAIN": "0s"}
+        environment = image.environment(**given)
         one = Served(image, environment, "", log, url=f"http://127.0.0.1:{port}")
         assert await one.run("idp", "db", "migrate") == 0, log.read_text()
         one.migrated = log.read_text()
