@@ -19,6 +19,7 @@ GROUPS = {
     "keys": "Signing keys.",
     "users": "Users.",
     "clients": "Clients.",
+    "consents": "What users have allowed clients.",
     "sessions": "Sessions.",
     "audit": "The audit trail.",
     "doctor": "What is configured, what answers, what is unsafe.",

@@ -23,12 +23,13 @@ from jinja2 import TemplateError
 
 from idp.app import pages_of
 from idp.bootstrap import Services, running
-from idp.cli.environment import Stopped, embeds, refusals, settings, with_urls
+from idp.cli.environment import Misconfigured, Stopped, embeds, refusals, settings, with_urls
 from idp.cli.granian_server import GranianServer
+from idp.cli.open_files import raise_limit
 from idp.cli.preparation import Prepared, migrate, missing_steps, prepare, welcome
 from idp.cli.restarts import NoneStarts
 from idp.cli.workers import Workers
-from idp.gateways import log_lines
+from idp.gateways import log_lines, tracing
 from idp.gateways.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
 from idp.gateways.metrics_folder import MetricsFolder, metrics_folder
 from idp.settings import Settings
@@ -56,6 +57,8 @@ def command(host: str | None, port: int | None, workers: int | None, server: str
     """
     chosen = _chosen(settings(), host, port, workers)
     _check_templates(chosen)
+    _check_tracing(chosen)
+    raise_limit()
     log_lines.configure(pretty=pretty(chosen))
     chosen, listener = _listening(chosen)
     embedded = EmbeddedStores(chosen.data_dir) if embeds(chosen) else None
@@ -87,6 +90,11 @@ def _check_templates(chosen: Settings) -> None:
         pages_of(chosen)
     except (TemplateError, ValueError, OSError) as fault:
         raise Stopped(f"IDP_TEMPLATES_DIR: {fault}") from None
+
+
+def _check_tracing(chosen: Settings) -> None:
+    if chosen.otel_endpoint is not None and (lacking := tracing.missing()):
+        raise Misconfigured(f"IDP_OTEL_ENDPOINT: {lacking}")
 
 
 def _chosen(given: Settings, host: str | None, port: int | None, workers: int | None) -> Settings:

@@ -29,7 +29,7 @@ class Check(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    status: Literal["ok", "unavailable"]
+    status: Literal["ok", "degraded", "unavailable"]
 
 
 class HealthAnswer(BaseModel):

@@ -30,7 +30,8 @@ from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
 from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 
-from idp.database.postgres import answering, credentials, tortoise_config
+from idp.database.postgres import answering, tortoise_config
+from idp.database.servers import Servers
 
 log = structlog.get_logger("idp.migration")
 
@@ -118,7 +119,7 @@ async def downgrade(owner_url: str, to: str | None) -> None:
 async def status(url: str) -> list[Step]:
     """Every step on disk. Raises `StoreUnavailable`; a database never migrated has none applied."""
     async with answering():
-        connection = await asyncpg.connect(**credentials(url), timeout=5)
+        connection = await Servers(url).connect(timeout=5)
         try:
             applied = await _applied(connection)
         finally:
@@ -156,12 +157,13 @@ async def _patiently(executor: Callable[[], MigrationExecutor]) -> None:
 
 @asynccontextmanager
 async def _locked(owner_url: str) -> AsyncIterator[tuple[Callable[[], MigrationExecutor], asyncpg.Connection]]:
-    lock = await asyncpg.connect(**credentials(owner_url), timeout=10)
+    servers = Servers(owner_url)
+    lock = await servers.connect(timeout=10)
     try:
         await lock.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
         await lock.execute("SELECT pg_advisory_lock($1)", LOCK)
         async with TortoiseContext() as context:
-            config: dict[str, Any] = tortoise_config(owner_url, 2)
+            config: dict[str, Any] = tortoise_config(servers, 2)
             config["connections"]["default"]["credentials"] |= {
                 "command_timeout": None,  # a migration takes what it takes
                 "server_settings": {"lock_timeout": STEP_LOCK_WAIT},

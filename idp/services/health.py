@@ -52,7 +52,8 @@ class Health:
         asked = [probe for probe in self.probes if not names or probe.name in names]
         results = await asyncio.gather(*map(_checked, asked))
         checks = {probe.name: result for probe, result in zip(asked, results, strict=True)}
-        return Report("ok" if all(check["status"] == "ok" for check in results) else "unavailable", checks)
+        unavailable = any(check["status"] == "unavailable" for check in results)
+        return Report("unavailable" if unavailable else "ok", checks)
 
 
 async def _checked(probe: Probe) -> dict[str, object]:

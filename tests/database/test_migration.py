@@ -12,7 +12,7 @@ from catalogue import CONSTRAINTS, INDEXES, RUNTIME_RIGHTS
 from structlog.testing import capture_logs
 
 from idp.database import migration
-from idp.database.postgres import credentials
+from idp.database.servers import Servers, credentials
 from idp.domain.errors import StoreUnavailable
 from idp.gateways.embedded import EmbeddedStores, StoreUrls
 
@@ -141,7 +141,7 @@ async def test_the_models_and_the_migrations_agree(empty: StoreUrls) -> None:
 
     from idp.database.postgres import tortoise_config
 
-    config = tortoise_config(empty.migration, 1)
+    config = tortoise_config(Servers(empty.migration), 1)
     config["apps"]["idp"]["migrations"] = migration.package()
     async with TortoiseContext() as context:
         await context.init(config=config)

@@ -26,7 +26,7 @@ from cryptography.x509.oid import NameOID
 from debian_programs import required
 from process import UNLIMITED, free_port
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.gateways.embedded import EmbeddedStores
 
 ROOT = Path(__file__).parents[2]
