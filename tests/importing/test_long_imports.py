@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from foreign_users import bcrypt_hash, keycloak_user
-from program import Started
+from program import Forked, Started
 from world import World
 
 LIMIT = 120.0
@@ -73,7 +73,9 @@ def held_open(pipe: Path, lines: list[str]) -> Iterator[None]:
         writer.communicate()
 
 
-async def test_an_import_that_is_killed_and_run_again_makes_every_user_once(process: Started, world: World) -> None:
+async def test_an_import_that_is_killed_and_run_again_makes_every_user_once(
+    process: Started, program: Forked, world: World
+) -> None:
     mark, total = f"killed-{secrets.token_hex(4)}", 1100
     lines = some(mark, total)
     file, pipe = process.folder / f"{mark}.jsonl", process.folder / f"{mark}.pipe"
@@ -84,8 +86,8 @@ async def test_an_import_that_is_killed_and_run_again_makes_every_user_once(proc
         first.send_signal(signal.SIGKILL)
         first.wait(LIMIT)
     between = await made(world, mark)
-    again = process.json("users", "import", str(file))
-    third = process.json("users", "import", str(file))
+    again = program.json("users", "import", str(file))
+    third = program.json("users", "import", str(file))
 
     assert between == 500
     assert (again["created"], again["known"], again["complete"]) == (total - between, between, True)
@@ -98,7 +100,9 @@ async def test_an_import_that_is_killed_and_run_again_makes_every_user_once(proc
     assert tuple(await world.database.fetchrow(events, f"{mark}-%")) == (total, total)
 
 
-async def test_ctrl_c_ends_an_import_with_what_was_done_and_says_where_to_go_on(process: Started, world: World) -> None:
+async def test_ctrl_c_ends_an_import_with_what_was_done_and_says_where_to_go_on(
+    process: Started, program: Forked, world: World
+) -> None:
     mark = f"interrupted-{secrets.token_hex(4)}"
     lines = some(mark, 400)
     file, pipe = process.folder / f"{mark}.jsonl", process.folder / f"{mark}.pipe"
@@ -108,7 +112,7 @@ async def test_ctrl_c_ends_an_import_with_what_was_done_and_says_where_to_go_on(
         await until(world, mark, 250)
         first.send_signal(signal.SIGINT)
         out, err = first.communicate(timeout=LIMIT)
-    rest = process.json("users", "import", str(file), "--from-line", "251")
+    rest = program.json("users", "import", str(file), "--from-line", "251")
 
     assert first.returncode == 1
     assert (json.loads(out)["created"], json.loads(out)["complete"]) == (250, False)
