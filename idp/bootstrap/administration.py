@@ -51,12 +51,12 @@ class AdministrationServices:
 
 def administration_services(settings: Settings, outside: Outside, sessions: SessionService) -> AdministrationServices:
     policy = LockoutPolicy(settings.lockout_attempts, settings.lockout_duration)
-    keys = KeyAdministration(keys=outside.keys, events=outside.trail)
+    keys = KeyAdministration(keys=outside.keys, events=outside.trail, provision=settings.keys_provision)
     clients = ClientRegistration(clients=outside.clients, keys=keys, now=now)
     return AdministrationServices(
         users=UserAdministration(
             users=outside.users,
-            records=PostgresUserRecords(outside.postgres, outside.trail, outside.mails, policy),
+            records=PostgresUserRecords(outside.postgres, outside.reading, outside.trail, outside.mails, policy),
             passwords=outside.passwords,
             sessions=sessions,
             session_states=outside.sessions,
@@ -67,9 +67,9 @@ def administration_services(settings: Settings, outside: Outside, sessions: Sess
         imports=_imports(outside, clients),
         exports=PostgresExports(outside.postgres),
         clients=clients,
-        sessions=PostgresSessionRecords(outside.postgres),
+        sessions=PostgresSessionRecords(outside.reading),
         keys=keys,
-        statistics=Statistics(StoreStatistics(outside.postgres, outside.redis), now),
+        statistics=Statistics(StoreStatistics(outside.postgres, outside.reading, outside.redis), now),
     )
 
 

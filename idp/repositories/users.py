@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 
-from idp.database.postgres import Postgres, answering
+from idp.database.postgres import Postgres
 from idp.database.tables import LONGEST_CANONICAL, UserRow
 from idp.domain.events import PasswordRehashed, ProfileChanged, UserRegistered
 from idp.domain.users import (
@@ -50,7 +50,7 @@ class PostgresUsers:
         self._trail = trail
 
     async def find(self, user_id: UUID) -> User | None:
-        async with answering():
+        async with self._postgres.answering():
             return _user(await UserRow.get_or_none(id=user_id))
 
     async def find_by_email(self, address: str) -> User | None:
@@ -65,11 +65,11 @@ class PostgresUsers:
         canonical = canonical_email(address)
         if len(canonical) > LONGEST_CANONICAL:
             return None  # nobody's, and Tortoise would fail on the question
-        async with answering():
+        async with self._postgres.answering():
             return await UserRow.get_or_none(email_norm=canonical)
 
     async def has_administrator(self) -> bool:
-        async with answering():
+        async with self._postgres.answering():
             return await UserRow.filter(roles__contains=[Role.ADMIN.value]).exists()
 
     async def change_profile(self, user_id: UUID, change: ProfileChange) -> User | None:

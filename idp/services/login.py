@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from idp.domain.errors import InvalidCredentials, PasswordsBusy
-from idp.domain.events import DamagedPasswordHash, Events, SignInFailed
+from idp.domain.events import DamagedPasswordHash, Events, SignInFailed, origin
 from idp.domain.lockout import Counter
 from idp.domain.passwords import Passwords, Verdict
+from idp.domain.user_agents import device_label
 from idp.domain.users import User, Users
 from idp.services.devices import Device, Devices
 from idp.services.lockout import Lockout
@@ -72,7 +73,8 @@ class Login:
     async def _failure(self, user: User | None, verdict: Verdict) -> SignInFailed:
         if user is not None and verdict.damaged:
             await self.events.record(DamagedPasswordHash(user_id=user.id))
-        return SignInFailed(user_id=user.id if user else None, cause=_cause(user, verdict))
+        device = device_label(origin.get().user_agent)
+        return SignInFailed(user_id=user.id if user else None, cause=_cause(user, verdict), device=device)
 
 
 def _cause(user: User | None, verdict: Verdict) -> str:

@@ -75,13 +75,14 @@ class SessionService:
             user_agent=printable_agent(where.user_agent),
         )
 
-    async def start(self, session: Session, *, refreshable: bool) -> str | None:
+    async def start(self, session: Session, *, refreshable: bool, consented_at: datetime | None = None) -> str | None:
         """
         Store *session*; its first refresh token if it is to have any.
 
-        Raises `InvalidCredentials` when the user was disabled or signed out everywhere since the password was checked.
+        Raises `InvalidCredentials` when the user was disabled or signed out everywhere since the password was checked, or
+        has withdrawn the consent of *consented_at*.
         """
-        if not await self.sessions.add(session):
+        if not await self.sessions.add(session, consented_at):
             raise InvalidCredentials(reason="the account changed during sign-in")
         if not refreshable:
             return None

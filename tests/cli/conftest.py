@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 from program import Forked, Forks
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.gateways.embedded import EmbeddedStores, StoreUrls
 
 

@@ -14,7 +14,8 @@ import pytest
 from tortoise import connections, context
 
 from idp.database import postgres as module
-from idp.database.postgres import Postgres, answering, credentials
+from idp.database.postgres import Postgres, answering
+from idp.database.servers import credentials
 from idp.domain.errors import StoreUnavailable
 from idp.gateways.embedded import EmbeddedStores
 

@@ -13,7 +13,7 @@ import pytest
 from clients import PASSWORD, Client, Log, refreshing
 from sites import Site
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("faults")]
 
