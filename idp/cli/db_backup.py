@@ -12,7 +12,7 @@ import click
 from idp.cli.environment import Stopped, quiet, refusals, settings, stores
 from idp.cli.output import formatted, show_record
 from idp.database import migration
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.gateways import postgres_tools
 from idp.gateways.postgres_tools import ToolFailed
 

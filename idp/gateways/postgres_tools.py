@@ -62,9 +62,14 @@ def _program(name: str) -> str:
 
 def _environment(credentials: Mapping[str, Any]) -> dict[str, str]:
     names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "database": "PGDATABASE"}
-    names["ssl"] = "PGSSLMODE"
-    given = {name: str(credentials[key]) for key, name in names.items() if credentials.get(key) is not None}
+    names |= {"ssl": "PGSSLMODE", "target_session_attrs": "PGTARGETSESSIONATTRS"}
+    given = {name: _text(credentials[key]) for key, name in names.items() if credentials.get(key) is not None}
     return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "IDP_"))} | given
+
+
+def _text(value: Any) -> str:
+    """Of several servers each: libpq parts them by commas."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _in_memory(content: bytes) -> IO[bytes]:
