@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from idp.services.imports.tally import Tally
 
 
+FORMAT = click.Choice([source.value for source in Source])
+
+
 @click.command("import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option(
-    "--from", "source", type=click.Choice(list(Source)), help="Whose format it is.  [default: it is recognised]"
-)
+@click.option("--from", "source", type=FORMAT, help="Whose format it is.  [default: it is recognised]")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @click.option("--errors", metavar="FILE", type=click.Path(dir_okay=False), help="Refused lines, as JSON lines.")
 @click.option("--from-line", "first", metavar="N", type=click.IntRange(1), default=1, help="Begin here, in one FILE.")

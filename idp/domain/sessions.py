@@ -109,6 +109,14 @@ class SessionState:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class EndedUsers:
+    """*last*: the greatest id among them, from which the next step goes on."""
+
+    last: UUID
+    sessions: Sequence[Session]
+
+
 class Sessions(Protocol):
     async def add(self, session: Session, consented_at: datetime | None = None) -> bool:
         """
@@ -129,6 +137,14 @@ class Sessions(Protocol):
 
     async def revoke_all(self, user_id: UUID, reason: RevokedReason) -> Sequence[Session]:
         """Raises the user's epoch and revokes every live session, in one step; gives those it revoked."""
+
+    async def revoke_next(
+        self, began_before: datetime, after: UUID | None, most: int, reason: RevokedReason
+    ) -> EndedUsers | None:
+        """
+        As `revoke_all` for up to *most* users whose id comes after that one and who were signed in anywhere before that
+        instant. None when there are no more.
+        """
 
     async def raise_floors(self, floors: Mapping[UUID, int]) -> None:
         """Checkpoint: for each family a generation that is known to be used. A floor never falls."""

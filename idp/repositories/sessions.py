@@ -15,7 +15,7 @@ from idp.database.batches import Batches
 from idp.database.postgres import Postgres
 from idp.domain.events import ClientSignedIn, Event, RefreshTokenReused, SessionRevoked, SignedIn
 from idp.domain.mails import MailKind
-from idp.domain.sessions import RevokedReason, Session, SessionState, Use
+from idp.domain.sessions import EndedUsers, RevokedReason, Session, SessionState, Use
 from idp.domain.user_agents import device_label
 from idp.domain.users import Role, UserStatus
 from idp.repositories import logout_notices
@@ -61,6 +61,21 @@ REVOKE_ALL = f"""
 WITH epoch AS (UPDATE users SET auth_epoch = auth_epoch + 1, updated_at = now() WHERE id = $1)
 UPDATE sessions SET revoked_at = now(), revoked_reason = $2
 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
+RETURNING {SESSION}
+"""  # noqa: S608
+
+# Browser sessions have no reason of their own here: with the user's epoch raised they are over.
+SIGNED_IN = """
+SELECT u.id FROM users u WHERE ($2::uuid IS NULL OR u.id > $2) AND (EXISTS (
+    SELECT FROM sessions s WHERE s.user_id = u.id AND s.revoked_at IS NULL AND s.expires_at > now() AND s.created_at < $1
+) OR EXISTS (
+    SELECT FROM browser_sessions b WHERE b.user_id = u.id AND b.ended_at IS NULL AND b.expires_at > now() AND b.created_at < $1
+)) ORDER BY u.id LIMIT $3 FOR UPDATE
+"""
+RAISE_EPOCHS = "UPDATE users SET auth_epoch = auth_epoch + 1, updated_at = now() WHERE id = ANY($1::uuid[])"
+REVOKE_THEIRS = f"""
+UPDATE sessions SET revoked_at = now(), revoked_reason = $2
+WHERE user_id = ANY($1::uuid[]) AND revoked_at IS NULL AND expires_at > now()
 RETURNING {SESSION}
 """  # noqa: S608
 
@@ -154,6 +169,21 @@ class PostgresSessions:
             await self._trail.write(connection, *events)
         self._trail.announce(*events)
         return [session_of(row) for row in rows]
+
+    async def revoke_next(
+        self, began_before: datetime, after: UUID | None, most: int, reason: RevokedReason
+    ) -> EndedUsers | None:
+        async with self._postgres.transaction() as connection:
+            users = [row["id"] for row in await connection.fetch(SIGNED_IN, began_before, after, most)]
+            if not users:
+                return None
+            await connection.execute(RAISE_EPOCHS, users)
+            rows = await connection.fetch(REVOKE_THEIRS, users, reason)
+            await logout_notices.queue(connection, rows)
+            events = [revocation_of(row, reason) for row in rows]
+            await self._trail.write(connection, *events)
+        self._trail.announce(*events)
+        return EndedUsers(users[-1], [session_of(row) for row in rows])
 
     async def raise_floors(self, floors: Mapping[UUID, int]) -> None:
         async with self._postgres.connection() as connection:
