@@ -28,6 +28,10 @@ class GranianServer:
         self._process = self._context.Process(target=serve, args=self._arguments, name="idp granian")
         self._process.start()
 
+    @property
+    def sentinels(self) -> list[int]:
+        return [self._process.sentinel]
+
     def restart_dead(self) -> list[int]:
         if self._process.exitcode is None:
             return []

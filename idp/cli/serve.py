@@ -8,12 +8,13 @@ It serves nothing itself, so that whatever happens to a worker, the stores and t
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
-import time
 from contextlib import suppress
 from dataclasses import replace
+from multiprocessing.connection import wait
 from types import FrameType
 from typing import Any
 
@@ -22,7 +23,7 @@ import structlog
 from jinja2 import TemplateError
 
 from idp.app import pages_of
-from idp.bootstrap import Services, running
+from idp.bootstrap import Services, letters_of, running
 from idp.cli.environment import Stopped, embeds, refusals, settings, with_urls
 from idp.cli.granian_server import GranianServer
 from idp.cli.preparation import Prepared, migrate, missing_steps, prepare, welcome
@@ -34,7 +35,7 @@ from idp.settings import Settings
 
 log = structlog.get_logger("idp.serve")
 
-WATCH_SECONDS = 0.5
+WATCH_SECONDS = 0.5  # between two looks at the stores; a worker that ends and a request to stop are seen at once
 OTHER_PORTS = 20
 
 
@@ -54,7 +55,7 @@ def command(host: str | None, port: int | None, workers: int | None, server: str
       idp serve --port 9000 --workers 2
     """
     chosen = _chosen(settings(), host, port, workers)
-    _check_templates(chosen)
+    _compile_templates(chosen)
     log_lines.configure(pretty=pretty(chosen))
     chosen, listener = _listening(chosen)
     embedded = EmbeddedStores(chosen.data_dir) if embeds(chosen) else None
@@ -78,10 +79,9 @@ def pretty(chosen: Settings) -> bool:
     return chosen.log_format == "console"
 
 
-def _check_templates(chosen: Settings) -> None:
-    """Found by each worker otherwise, again and again."""
-    if chosen.templates_dir is None:
-        return
+def _compile_templates(chosen: Settings) -> None:
+    """For all workers. What is wrong with the operator's own would be found by each of them otherwise, again and again."""
+    letters_of(chosen.issuer)
     try:
         pages_of(chosen)
     except (TemplateError, ValueError, OSError) as fault:
@@ -159,7 +159,7 @@ def _serve(workers: Workers | GranianServer, embedded: EmbeddedStores | None, me
     stopping = _Signals()
     workers.start()
     while not stopping.asked:
-        time.sleep(WATCH_SECONDS)
+        wait([stopping.bell, *workers.sentinels], WATCH_SECONDS)
         if embedded is not None:
             _revive(embedded)
         for pid in workers.restart_dead():
@@ -178,12 +178,18 @@ def _revive(embedded: EmbeddedStores) -> None:
 
 
 class _Signals:
-    """Ctrl-C and SIGTERM ask to stop; asked twice, nothing more happens: workers have their own deadline."""
+    """
+    Ctrl-C and SIGTERM ask to stop; asked twice, nothing more happens: workers have their own deadline. *bell* is readable
+    once asked: a wait that a signal interrupts would go on otherwise.
+    """
 
     def __init__(self) -> None:
         self.asked = False
+        self.bell, self._rope = os.pipe()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> Any:
-        self.asked = True
+        if not self.asked:
+            self.asked = True
+            os.write(self._rope, b".")

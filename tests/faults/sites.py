@@ -22,7 +22,7 @@ from idp.gateways.embedded import EmbeddedStores
 
 SECRET = "a secret for faults that is long enough"
 FORMAT = RefreshTokenFormat(secret_keys.derived((SECRET.encode(),), secret_keys.REFRESH_TOKENS))
-WORKER = re.compile(rb"spawn_main|nursery")
+WORKER = re.compile(rb"\0serve\0|spawn_main|nursery")
 # What reading about a process raises that has ended, also in the middle of it.
 GONE = (FileNotFoundError, ProcessLookupError)
 
