@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import prepared_stores
 import pytest
 import redis.asyncio
 from process import UNLIMITED
@@ -39,6 +40,10 @@ def pytest_configure() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def pytest_unconfigure() -> None:
+    prepared_stores.forget()
+
+
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
     """Short, since sockets live in it; gone afterwards."""
@@ -49,6 +54,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def embedded(folder: Path) -> Iterator[EmbeddedStores]:
+    prepared_stores.prepare(folder / "stores")
     with EmbeddedStores(folder / "stores", durable=False) as stores:
         yield stores
 
@@ -91,7 +97,9 @@ async def world(settings: Settings, urls: StoreUrls, listener: socket.socket) ->
         running(settings, urls) as services,
         asyncpg.create_pool(urls.migration, min_size=1, max_size=4) as database,
         redis.asyncio.from_url(urls.redis) as cache,
-        httpx.AsyncClient(base_url=settings.issuer, timeout=60, limits=httpx.Limits(max_connections=600)) as http,
+        httpx.AsyncClient(
+            base_url=settings.issuer, timeout=60, limits=httpx.Limits(max_connections=600), verify=False
+        ) as http,
     ):
         app: Any = create_app(services, settings)
         server = asyncio.create_task(serve(app, hypercorn_config(), listener, stop.wait))

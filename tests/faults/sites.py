@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import prepared_stores
 from process import UNLIMITED, ServerProcess
 
 from idp.domain.refresh_tokens import RefreshToken, RefreshTokenFormat
@@ -55,6 +56,7 @@ class Site:
     def __enter__(self) -> Self:
         settings = self._settings
         if not self._embedded:
+            prepared_stores.prepare(self.folder / "stores")
             self.stores = EmbeddedStores(self.folder / "stores")
             urls = self.stores.start()
             settings = settings | {

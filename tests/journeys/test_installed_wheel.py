@@ -42,14 +42,15 @@ def test_the_package_comes_from_the_wheel(installed: Path) -> None:
 
 
 def test_it_serves_pages_and_tokens(installed: Path, tmp_path: Path) -> None:
-    with ServerProcess(tmp_path, python=str(installed)) as server:
+    with ServerProcess(tmp_path, new=True, python=str(installed)) as server:
         token = httpx.post(
             f"{server.url}/oauth2/token",
             data={"grant_type": "client_credentials"},
             auth=("demo-app", server.demo_secret()),
+            timeout=60,
         )
-        front = httpx.get(f"{server.url}/")
-        demo = [httpx.get(f"{server.url}/demo/{name}") for name in ("", "app.js", "oidc.js", "style.css")]
+        front = httpx.get(f"{server.url}/", timeout=60)
+        demo = [httpx.get(f"{server.url}/demo/{name}", timeout=60) for name in ("", "app.js", "oidc.js", "style.css")]
 
     assert token.status_code == 200
     assert server.url in front.text
