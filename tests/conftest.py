@@ -29,6 +29,8 @@ from idp.gateways import log_lines, secret_keys
 from idp.gateways.embedded import EmbeddedStores, StoreUrls
 from idp.settings import Settings, load
 
+# Fixtures of the session which start something that most tests do without.
+SHARED = ("strict_node", "limited_node", "command_stores", "own_stores", "made_folder")
 SECRET = "a secret for tests that is long enough"
 
 
@@ -38,6 +40,24 @@ def pytest_configure() -> None:
     wanted = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what takes long to start run in one process: of several, each would start it."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None and (shared := _shared(item)) is not None:
+            item.add_marker(pytest.mark.xdist_group(shared))
+
+
+def _shared(item: pytest.Item) -> str | None:
+    """A server of the session that only some need, or the test's module when a fixture lives as long as that."""
+    for name in SHARED:
+        if name in getattr(item, "fixturenames", ()):
+            return name
+    module = item.nodeid.partition("::")[0]
+    found = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+    own = any(fixture.scope == "module" and fixture.baseid == module for *_, fixture in found)
+    return module if own else None
 
 
 def pytest_unconfigure() -> None:
