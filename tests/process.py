@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -125,5 +127,18 @@ class ServerProcess:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """
+    Below those that the system gives to connections, so that none of these takes it before the server does, seconds later.
+
+    Drawn, since other test processes look for one too.
+    """
+    end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    places = [port for port in range(20_000, min(end, 32_000)) if port not in _given] or [0]
+    while True:
+        with suppress(OSError), socket.create_server(("127.0.0.1", secrets.choice(places))) as probe:
+            port = int(probe.getsockname()[1])
+            _given.add(port)
+            return port
+
+
+_given: set[int] = set()

@@ -116,7 +116,7 @@ def with_mails(caller: Caller, folder: Path) -> None:
 
 
 def mailed_token(canaries: Canaries, folder: Path, email: str, subject: str) -> str:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         for file in folder.glob(f"*-{email}.eml"):
             text = file.read_text()
