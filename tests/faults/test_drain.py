@@ -82,16 +82,18 @@ async def test_a_server_asked_to_stop_serves_whoever_still_comes_and_loses_no_re
     assert set(log.statuses) <= {200, 201, 503}
 
 
-async def test_a_server_none_of_whose_workers_becomes_ready_gives_up_and_says_so(site: Site) -> None:
-    site.server.stop()  # a start in which none becomes ready has to be a new one
-    process, killed = site.server.launch(), set[int]()
-    async with asyncio.timeout(LIMIT):
-        while (status := process.poll()) is None:
-            for worker in site.workers():
-                os.kill(worker, signal.SIGKILL)
-                killed.add(worker)
-            await asyncio.sleep(0.01)
+async def test_a_server_none_of_whose_workers_becomes_ready_gives_up_and_says_so() -> None:
+    with Site(IDP_WORKERS="2") as site:  # embedded stores would be children too
+        site.server.stop()  # a start in which none becomes ready has to be a new one
+        process, killed = site.server.launch(), set[int]()
+        async with asyncio.timeout(LIMIT):
+            while (status := process.poll()) is None:
+                for worker in site.workers():
+                    os.kill(worker, signal.SIGKILL)
+                    killed.add(worker)
+                await asyncio.sleep(0.01)
+        said = site.server.output()
 
     assert status == 1
     assert len(killed) <= 6
-    assert "no worker could start" in site.server.output()
+    assert "no worker could start" in said

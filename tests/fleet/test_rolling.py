@@ -17,7 +17,7 @@ from fleet_nodes import NODES, Fleet
 from next_releases import contracting, expanding, without_use
 
 from idp.database import migration
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("fleet")]
 
