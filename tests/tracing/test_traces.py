@@ -46,9 +46,9 @@ class Traced:
         return answer
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """Of the log, for one request."""
+        """Of the log, for one request: those written before it was over. Refreshes are counted and told later."""
         found = [json.loads(line) for line in self.server.output().splitlines() if line.startswith("{")]
-        return [line for line in found if line.get("request_id") == name]
+        return [line for line in found if line.get("request_id") == name and line["event"] != "tokens_refreshed"]
 
     def trace(self, name: str) -> SeenSpan:
         trace_id = next(line["trace_id"] for line in self.lines(name) if line["event"] == "request")
