@@ -15,7 +15,7 @@ from typing import Self
 
 import httpx
 
-START_LIMIT = 60.0
+START_LIMIT = 180.0
 # For a server that many tests share from one address.
 UNLIMITED = {
     **dict.fromkeys(
