@@ -16,6 +16,7 @@ import pytest
 from clients import Client, Log, browser, refreshing
 from debian_programs import required
 from poolers import Pooler
+from prepared_stores import prepare
 from process import ServerProcess
 from sets import ADMIN, Administrator
 from sites import SECRET
@@ -45,6 +46,7 @@ def pooled() -> Iterator[Pooled]:
     folder = Path(tempfile.mkdtemp(prefix="idp-"))
     if os.geteuid() == 0:
         folder.chmod(0o711)
+    prepare(folder / "stores")
     with EmbeddedStores(folder / "stores", durable=False) as stores:
         urls = stores.start()
         with Pooler(command, folder / "pooler", urls.database, CONNECTIONS) as pooler:
