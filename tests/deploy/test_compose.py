@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from ipaddress import ip_address, ip_network
@@ -174,6 +175,14 @@ def test_secrets_that_are_gone_are_made_anew_and_those_that_follow_from_them_say
     assert (folder / "secret").read_bytes() == kept
 
 
+def test_valkey_lets_idp_do_what_its_page_says(secrets: Path) -> None:
+    lines = {line.partition(">")[2].partition(" ")[2] for line in (secrets / "valkey.conf").read_text().splitlines()}
+    page = (ROOT / "docs" / "valkey.md").read_text()
+    (rights,) = re.findall(r"^user idp on >PASSWORD-OF-IDP (.+)$", page, re.MULTILINE)
+
+    assert rights in lines
+
+
 def test_every_secret_of_the_file_is_made(secrets: Path) -> None:
     named = {Path(secret["file"]) for name, secret in WHOLE["secrets"].items() if name != "smtp_url"}
 
@@ -193,7 +202,7 @@ def test_the_settings_of_a_node_are_what_production_accepts(secrets: Path, servi
 
     assert settings.env == "production"
     assert settings.database_url.startswith("postgresql://idp_app:")
-    assert settings.redis_url.startswith("redis://:")
+    assert settings.redis_url.startswith("redis://idp:")
     assert settings.smtp_url is None
     if service == "migrate":
         assert settings.migration_database_url.startswith("postgresql://idp_migrate:")
@@ -207,7 +216,7 @@ def test_the_settings_files_of_the_profiles_change_the_stores_of_the_nodes(secre
     cluster = settings_of("idp-1", secrets, **env_file("deploy/compose/cluster.env"))
 
     assert "@postgres-replica:5432/" in replica.database_replica_urls[0]
-    assert cluster.redis_url.startswith("redis+cluster://")
+    assert cluster.redis_url.startswith("redis+cluster://idp:")
     named = {node.partition(":")[0] for node in cluster.redis_url.rpartition("@")[2].split(",")}
     assert named == {name for name, service in SERVICES.items() if name.startswith("valkey-") and name != "valkey-join"}
 

@@ -138,6 +138,11 @@ async def test_valkey_wants_its_password_and_keeps_what_it_is_told(valkey: int, 
         while not await answers(known):
             await asyncio.sleep(0.02)
         policy = await known.config_get("maxmemory-policy", "appendonly", "save")
+    own = (secrets / "valkey_idp_password").read_text().strip()
+    async with redis.asyncio.Redis(port=valkey, username="idp", password=own) as idp:
+        assert await idp.ping()
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            await idp.flushall()
     async with redis.asyncio.Redis(port=valkey) as unknown:
         with pytest.raises(redis.exceptions.AuthenticationError):
             await unknown.ping()
