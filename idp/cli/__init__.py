@@ -15,7 +15,7 @@ import click
 
 GROUPS = {
     "serve": "Run the server.",
-    "db": "Migrate the database.",
+    "db": "Migrate the database, back it up.",
     "keys": "Signing keys.",
     "users": "Users.",
     "clients": "Clients.",
