@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 from ipaddress import ip_address, ip_network
@@ -173,14 +172,6 @@ def test_secrets_that_are_gone_are_made_anew_and_those_that_follow_from_them_say
 
     assert (folder / "idp_app_password").read_text().strip() in (folder / "database_url").read_text()
     assert (folder / "secret").read_bytes() == kept
-
-
-def test_valkey_lets_idp_do_what_its_page_says(secrets: Path) -> None:
-    lines = {line.partition(">")[2].partition(" ")[2] for line in (secrets / "valkey.conf").read_text().splitlines()}
-    page = (ROOT / "docs" / "valkey.md").read_text()
-    (rights,) = re.findall(r"^user idp on >PASSWORD-OF-IDP (.+)$", page, re.MULTILINE)
-
-    assert rights in lines
 
 
 def test_every_secret_of_the_file_is_made(secrets: Path) -> None:
