@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-LIMIT = 60.0
+LIMIT = 180.0
 
 
 @dataclass
