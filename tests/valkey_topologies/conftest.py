@@ -127,6 +127,8 @@ class Borrowing(pytest.File):
 
     def collect(self) -> Iterator[pytest.Collector]:
         for place, always in tomllib.loads(self.path.read_text()).items():
+            if not always and _only_always(self.config):
+                continue
             path = self.path.parents[1] / place
             nodeid = f"{self.parent.nodeid}/{path.name}" if self.parent else path.name
             module = BorrowedModule.from_parent(self, path=path, nodeid=nodeid)
@@ -141,9 +143,16 @@ class BorrowedModule(pytest.Module):
         found = list(super().collect())
         names = {item.originalname for item in found if isinstance(item, pytest.Function)}
         assert self.always <= names, f"{self.path.name} has no {sorted(self.always - names)}"
+        if _only_always(self.config):
+            found = [item for item in found if isinstance(item, pytest.Function) and item.originalname in self.always]
         for item in found:
             item.add_marker(pytest.mark.isolated)
             item.add_marker(pytest.mark.xdist_group("valkey_topologies"))
             if isinstance(item, pytest.Function) and item.originalname not in self.always:
                 item.add_marker(pytest.mark.soak)
         return found
+
+
+def _only_always(config: pytest.Config) -> bool:
+    """The others are not even made: there are hundreds, in each process of the tests."""
+    return config.getoption("markexpr") == "not soak"

@@ -16,7 +16,7 @@ from clients import Client, Log, refreshing
 from family import GRACE, Family
 from process import ServerProcess
 from redis.crc import key_slot
-from topologies import SERVICE, Cluster, Topology, Watched
+from topologies import SENTINELS_IN_SOAK, SERVICE, Cluster, Topology, Watched
 from valkey_nodes import ADMINISTRATOR, Node, eventually
 from world import World
 
@@ -28,6 +28,7 @@ from idp.repositories.families import RedisFamilies, family_key, refreshes_key
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("valkey_topologies")]
 
+CLUSTER_ONLY = pytest.mark.parametrize("topology", ["cluster"], indirect=True, scope="session")
 PEOPLE = 6
 SERVED = {200, 201, 204, 503}
 
@@ -77,6 +78,7 @@ async def generation(node: Node, key: bytes) -> bytes | None:
         return found
 
 
+@SENTINELS_IN_SOAK
 async def test_a_master_that_hung_and_was_replaced_is_not_written_to_when_it_wakes(
     topology: Topology, world: World, clients: list[Client], log: Log
 ) -> None:
@@ -129,6 +131,7 @@ async def test_a_master_hands_over_and_sessions_go_on(
         assert log.statuses[503] == 0  # the old master says who the new one is
 
 
+@SENTINELS_IN_SOAK
 async def test_while_a_shard_is_gone_its_users_are_told_to_try_again_and_the_others_are_served(
     topology: Topology, world: World, clients: list[Client], log: Log, http: httpx.AsyncClient
 ) -> None:
@@ -156,13 +159,6 @@ async def test_while_a_shard_is_gone_its_users_are_told_to_try_again_and_the_oth
 # Slots that move.
 
 
-@pytest.fixture
-def cluster(topology: Topology) -> Cluster:
-    if not isinstance(topology, Cluster):
-        pytest.skip("only a cluster has slots")
-    return topology
-
-
 class Move:
     """One slot, from its master to another."""
 
@@ -182,17 +178,18 @@ class Move:
             await node.ask("CLUSTER", "SETSLOT", self.slot, "NODE", self._names[self.target])
 
 
-async def move_of(cluster: Cluster, key: bytes) -> Move:
-    source, masters = await cluster.master_of(key), await cluster.masters()
+async def move_of(topology: Topology, key: bytes) -> Move:
+    source, masters = await topology.master_of(key), await topology.masters()
     names = {node: await node.said("CLUSTER", "MYID") for node in masters}
     return Move(key_slot(key), source, next(node for node in masters if node is not source), names)
 
 
+@CLUSTER_ONLY
 async def test_a_session_goes_on_while_its_slot_moves(
-    cluster: Cluster, world: World, clients: list[Client], log: Log
+    topology: Cluster, world: World, clients: list[Client], log: Log
 ) -> None:
     client, key = clients[0], await key_of(world, clients[0])
-    move = await move_of(cluster, key)
+    move = await move_of(topology, key)
 
     await move.begin()
     await client.refresh()
@@ -208,13 +205,14 @@ async def test_a_session_goes_on_while_its_slot_moves(
     assert not log.wrong
 
 
+@CLUSTER_ONLY
 async def test_a_decision_whose_keys_are_on_both_sides_is_unavailable_and_changes_nothing(
-    cluster: Cluster, store: RedisStore, cache: Any
+    topology: Cluster, store: RedisStore, cache: Any
 ) -> None:
     """TRYAGAIN."""
     family = Family(RedisFamilies(store, grace=GRACE, limit=Limit(10, timedelta(minutes=1))), cache, id=uuid4())
     second = await family.next(await family.started())
-    move = await move_of(cluster, family.key)
+    move = await move_of(topology, family.key)
     await move.begin()
     await move.keys(family.key)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+import pytest
 import redis.asyncio
 from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
@@ -140,7 +141,7 @@ class Cluster:
         await repaired(self)
 
     async def healthy(self) -> None:
-        await eventually(self._is_healthy)
+        await eventually(self._is_healthy, pause=0.1)
 
     async def _is_healthy(self) -> None:
         masters = await self.masters()
@@ -216,7 +217,7 @@ class Watched:
         await repaired(self)
 
     async def healthy(self) -> None:
-        await eventually(self._is_healthy)
+        await eventually(self._is_healthy, pause=0.1)
 
     async def _is_healthy(self) -> None:
         (master,) = await self.masters()
@@ -246,4 +247,8 @@ class Watched:
                 node.kill()
 
 
+# For a test that waits long for sentinels: they tell an old master to follow 10 s after it came back.
+SENTINELS_IN_SOAK = pytest.mark.parametrize(
+    "topology", ["cluster", pytest.param("sentinel", marks=pytest.mark.soak)], indirect=True, scope="session"
+)
 TOPOLOGIES: dict[str, type[Cluster] | type[Watched]] = {kind.name: kind for kind in (Cluster, Watched)}

@@ -15,6 +15,8 @@ from typing import Any
 
 import redis
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from idp.gateways.embedded.binaries import VALKEY, installed
 from idp.gateways.embedded.process import Child
@@ -50,16 +52,16 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-async def eventually(what: Callable[[], Awaitable[Any]], limit: float = LIMIT) -> Any:
+async def eventually(what: Callable[[], Awaitable[Any]], *, pause: float = 0.02) -> Any:
     """What it gives when it raises no more."""
-    end = time.monotonic() + limit
+    end = time.monotonic() + LIMIT
     while True:
         try:
             return await what()
         except NOT_YET:
             if time.monotonic() > end:
                 raise
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(pause)
 
 
 class Node:
@@ -98,9 +100,14 @@ class Node:
         self._child.stop()
 
     def client(self, **options: Any) -> redis.asyncio.Redis:
-        password = SENTINEL_PASSWORD if self._sentinel else ADMINISTRATOR
         return redis.asyncio.Redis(
-            port=self.port, password=password, socket_timeout=2, socket_connect_timeout=1, protocol=2, **options
+            port=self.port,
+            password=SENTINEL_PASSWORD if self._sentinel else ADMINISTRATOR,
+            socket_timeout=2,
+            socket_connect_timeout=1,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            **options,
         )
 
     async def ask(self, *words: str | int) -> Any:
