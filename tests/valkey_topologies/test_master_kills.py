@@ -102,7 +102,7 @@ async def test_a_killed_master_loses_no_session_and_no_token_is_spent_twice(
     async with refreshing(clients, log) as crowd:
         for number in range(kills):
             async with watched(crowd) as usual:
-                masters = await topology.masters()
+                masters = await eventually(topology.masters)
             quiet = max(quiet, usual.longest)
             master = masters[number % len(masters)]
             async with watched(crowd) as outage:
