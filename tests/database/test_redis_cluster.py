@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import UUID, uuid4
+
+from redis.crc import key_slot
+
 from idp.database.redis_cluster import View, newest_of
+from idp.repositories.families import family_key, refreshes_key
 
 ASKED = ("10.0.0.9", 7000)
 
@@ -37,3 +42,10 @@ def test_a_node_that_was_taken_out_misleads_nobody() -> None:
 
     assert newest_of([view(9), whole]) is whole
     assert newest_of([view(7, [0, 1, [b"gone", 3]]), whole]) is whole
+
+
+def test_the_keys_of_one_decision_share_a_slot() -> None:
+    for _ in range(100):
+        user_id, family_id = uuid4(), uuid4()
+        assert key_slot(family_key(family_id, user_id)) == key_slot(refreshes_key(user_id))
+        assert key_slot(refreshes_key(user_id)) == key_slot(family_key(UUID(int=0), user_id))
