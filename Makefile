@@ -8,6 +8,9 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache/pip
 export npm_config_cache := $(CURDIR)/$(VENV)/cache/npm
 
+# Without compiled files each start would compile everything anew, and the tests start a hundred processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test bench soak lint types imports docs screenshots clean
 
 run: $(VENV)/.run

@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import prepared_stores
 import pytest
 import redis.asyncio
 from process import UNLIMITED
@@ -28,6 +29,8 @@ from idp.gateways import log_lines, secret_keys
 from idp.gateways.embedded import EmbeddedStores, StoreUrls
 from idp.settings import Settings, load
 
+# Fixtures of the session which start something that most tests do without.
+SHARED = ("strict_node", "limited_node", "command_stores", "own_stores", "made_folder")
 SECRET = "a secret for tests that is long enough"
 
 
@@ -37,6 +40,28 @@ def pytest_configure() -> None:
     wanted = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what takes long to start run in one process: of several, each would start it."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None and (shared := _shared(item)) is not None:
+            item.add_marker(pytest.mark.xdist_group(shared))
+
+
+def _shared(item: pytest.Item) -> str | None:
+    """A server of the session that only some need, or the test's module when a fixture lives as long as that."""
+    for name in SHARED:
+        if name in getattr(item, "fixturenames", ()):
+            return name
+    module = item.nodeid.partition("::")[0]
+    found = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+    own = any(fixture.scope == "module" and fixture.baseid == module for *_, fixture in found)
+    return module if own else None
+
+
+def pytest_unconfigure() -> None:
+    prepared_stores.forget()
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +74,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def embedded(folder: Path) -> Iterator[EmbeddedStores]:
+    prepared_stores.prepare(folder / "stores")
     with EmbeddedStores(folder / "stores", durable=False) as stores:
         yield stores
 
@@ -91,7 +117,9 @@ async def world(settings: Settings, urls: StoreUrls, listener: socket.socket) ->
         running(settings, urls) as services,
         asyncpg.create_pool(urls.migration, min_size=1, max_size=4) as database,
         redis.asyncio.from_url(urls.redis) as cache,
-        httpx.AsyncClient(base_url=settings.issuer, timeout=60, limits=httpx.Limits(max_connections=600)) as http,
+        httpx.AsyncClient(
+            base_url=settings.issuer, timeout=60, limits=httpx.Limits(max_connections=600), verify=False
+        ) as http,
     ):
         app: Any = create_app(services, settings)
         server = asyncio.create_task(serve(app, hypercorn_config(), listener, stop.wait))

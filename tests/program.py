@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-LIMIT = 60.0
+LIMIT = 180.0
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Started:
         return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def python(
-        self, *arguments: str, typed: bytes = b"", environment: dict[str, str] | None = None
+        self, *arguments: str, typed: bytes = b"", environment: dict[str, str] | None = None, limit: float = LIMIT
     ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             [sys.executable, *arguments],
@@ -66,7 +66,7 @@ class Started:
             env=environment or self.environment,
             input=typed,
             capture_output=True,
-            timeout=LIMIT,
+            timeout=limit,
             check=False,
         )
 

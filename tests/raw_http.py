@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 @dataclass

@@ -9,4 +9,4 @@ target=$2
 
 python3 -m venv --without-pip "$target"
 python3 -m pip --python "$target/bin/python" install --quiet --no-cache-dir --disable-pip-version-check \
-    --root-user-action ignore "${source}[fast]"
+    --root-user-action ignore "${source}[fast,otel]"

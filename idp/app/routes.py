@@ -32,7 +32,7 @@ from idp.controllers.openapi import token_state
 from idp.controllers.openapi.document import document
 from idp.controllers.openapi.protocol import path_items
 from idp.controllers.openapi.registration import registration_items
-from idp.controllers.openapi.routes import openapi_routes, routes_of
+from idp.controllers.openapi.routes import Publication, openapi_routes, routes_of
 from idp.controllers.pages.assets import asset_routes
 from idp.controllers.pages.hosted import Hosted
 from idp.controllers.pages.rendering import Pages
@@ -65,17 +65,15 @@ def quart_app(services: Services, settings: Settings, pages: Pages | None = None
         account_routes(services.accounts.account_deletion, guard, limited),
         password_routes(services.accounts.password_change, services.accounts.password_reset, guard, limited),
         email_routes(services.accounts.email_verification, services.accounts.email_change, guard, limited),
-        own_session_routes(services.accounts.own_sessions, guard, limited),
+        own_session_routes(services.accounts.own_sessions, services.hosted.login, guard, limited),
         *page_routes(services, hosted),
         *([demo_routes(demo_folder(), settings.issuer)] if settings.env == "development" else []),
     ):
         app.register_blueprint(routes)
-    documented, publication = openapi_routes()
-    app.register_blueprint(documented)
+    app.register_blueprint(openapi_routes(Publication(lambda: _description(app, services, settings), pages)))
     refuse(app, hosted)
     if open_routes := undeclared(app.view_functions.items()):
         raise RuntimeError(f"routes without an access policy or an operation: {', '.join(open_routes)}")
-    publication.publish(_description(app, services, settings), pages)
     return app
 
 

@@ -8,7 +8,8 @@ Nothing below knows a setting or who implements a Protocol; nothing else opens o
     background  what goes on without a request
 """
 
+from idp.bootstrap.accounts import letters_of
 from idp.bootstrap.outside import key_files, now, secrets_of
 from idp.bootstrap.services import Services, running
 
-__all__ = ["Services", "key_files", "now", "running", "secrets_of"]
+__all__ = ["Services", "key_files", "letters_of", "now", "running", "secrets_of"]

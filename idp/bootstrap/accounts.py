@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import structlog
 
@@ -56,6 +57,12 @@ def account_services(outside: Outside, login: Login, sessions: SessionService) -
     )
 
 
+@lru_cache(maxsize=2)
+def letters_of(issuer: str) -> TemplateLetters:
+    """Read and compiled once: a process that forks does it for all that come of it."""
+    return TemplateLetters(templates_folder() / "mail", issuer)
+
+
 def mail_jobs(settings: Settings, outside: Outside) -> list[Job]:
     """None where no mail goes out: then mails wait in the queue for a process that has a mail server."""
     mailer = _mailer(settings)
@@ -66,7 +73,7 @@ def mail_jobs(settings: Settings, outside: Outside) -> list[Job]:
         mails=outside.mails,
         tokens=outside.mail_tokens,
         users=outside.users,
-        letters=TemplateLetters(templates_folder() / "mail", settings.issuer),
+        letters=letters_of(settings.issuer),
         mailer=ObservedMailer(mailer, outside.metrics.mail),
         issuer=settings.issuer,
         now=now,

@@ -65,13 +65,7 @@ def _outside(outside: Outside) -> Iterator[Spanned]:
         [Method(name="find_family", span=calls.SESSION_READ, asked=calls.session_read, calls_out=True)],
     )
     yield outside.families, [Method(name="rotate", span="rotate family", answered=calls.rotation_answered)]
-    yield (
-        outside.outgoing,
-        [
-            Method(name=name, span=verb, asked=calls.request_of(verb), answered=calls.status_of, calls_out=True)
-            for name, verb in (("get", "GET"), ("post", "POST"))
-        ],
-    )
+    yield outside.outgoing, calls.OUTGOING
 
 
 def _services(services: Services) -> Iterator[Spanned]:

@@ -10,6 +10,7 @@ import asyncpg
 import click
 from tortoise.exceptions import BaseORMException
 
+from idp.cli.db_backup import dump, restore
 from idp.cli.environment import Stopped, quiet, refusals, settings, stores
 from idp.cli.output import TEXT, formatted, show_record, show_records
 from idp.cli.preparation import migrate as bring_up
@@ -25,13 +26,17 @@ NOTHING = "zero"
 @click.group("db")
 def command() -> None:
     """
-    Migrate the database.
+    Migrate the database, back it up.
 
     \b
     Example:
       idp db status
       idp db migrate
     """
+
+
+command.add_command(dump)
+command.add_command(restore)
 
 
 @command.command("migrate")

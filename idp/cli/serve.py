@@ -22,7 +22,7 @@ import structlog
 from jinja2 import TemplateError
 
 from idp.app import pages_of
-from idp.bootstrap import Services, running
+from idp.bootstrap import Services, letters_of, running
 from idp.cli.environment import Misconfigured, Stopped, embeds, refusals, settings, with_urls
 from idp.cli.granian_server import GranianServer
 from idp.cli.open_files import raise_limit
@@ -36,7 +36,7 @@ from idp.settings import Settings
 
 log = structlog.get_logger("idp.serve")
 
-WATCH_SECONDS = 0.5
+WATCH_SECONDS = 0.5  # between two looks at the stores; a worker that ends and a request to stop are seen at once
 OTHER_PORTS = 20
 
 
@@ -56,7 +56,7 @@ def command(host: str | None, port: int | None, workers: int | None, server: str
       idp serve --port 9000 --workers 2
     """
     chosen = _chosen(settings(), host, port, workers)
-    _check_templates(chosen)
+    _compile_templates(chosen)
     _check_tracing(chosen)
     raise_limit()
     log_lines.configure(pretty=pretty(chosen))
@@ -82,10 +82,9 @@ def pretty(chosen: Settings) -> bool:
     return chosen.log_format == "console"
 
 
-def _check_templates(chosen: Settings) -> None:
-    """Found by each worker otherwise, again and again."""
-    if chosen.templates_dir is None:
-        return
+def _compile_templates(chosen: Settings) -> None:
+    """For all workers. What is wrong with the operator's own would be found by each of them otherwise, again and again."""
+    letters_of(chosen.issuer)
     try:
         pages_of(chosen)
     except (TemplateError, ValueError, OSError) as fault:
@@ -194,7 +193,10 @@ def _revive(embedded: EmbeddedStores) -> None:
 
 
 class _Signals:
-    """Ctrl-C and SIGTERM ask to stop; asked twice, nothing more happens: workers have their own deadline."""
+    """
+    Ctrl-C and SIGTERM ask to stop; asked twice, nothing more happens: workers have their own deadline. *bell* is readable
+    once asked: a wait that a signal interrupts would go on otherwise.
+    """
 
     def __init__(self) -> None:
         self.asked = False

@@ -3,12 +3,14 @@ Which servers a URL of Postgres names, and a connection to the one of them that 
 
 libpq tries the hosts of a URL in turn, and asyncpg gives all of them one deadline: a machine that has died, which refuses
 nothing and answers nothing, would use that up before the next host is tried. Here the next one is tried beside it after a
-moment, the host that served last goes first, and the first that serves wins.
+moment, and the first that serves wins. Whoever comes later goes to the same one; when it serves no more, one caller looks
+for another while the others wait: a connection costs milliseconds of CPU, and during a failover everybody wants one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -19,6 +21,7 @@ from asyncpg import exceptions
 CONNECT_TIMEOUT = 2.0
 HEAD_START = 0.25  # seconds that a host has before the next one is tried too
 DEFAULT_PORT = 5432
+QUIET = 0.25  # seconds after a search in vain in which nobody searches again
 SERVES = "read-write"  # of several hosts the one that takes writes, unless the URL says otherwise
 CERTIFICATES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 
@@ -86,6 +89,9 @@ class Servers:
         if self._certificates:
             arguments.pop("ssl", None)
         self._arguments = arguments
+        self._serving: tuple[str, int] | None = None
+        self._search = asyncio.Lock()
+        self._quiet_until = 0.0
 
     @property
     def pooled(self) -> dict[str, Any]:
@@ -95,12 +101,30 @@ class Servers:
         return {**shown, "host": host, "port": port, "connect": self.connect}
 
     async def connect(self, *_: Any, timeout: float = CONNECT_TIMEOUT, **options: Any) -> asyncpg.Connection:
-        """To the first host that serves, within *timeout* seconds. Raises the most telling fault when none does."""
+        """To a host that serves, within *timeout* seconds. Raises the most telling fault when none does."""
         options |= self._arguments
         async with asyncio.timeout(timeout):
             if len(self._addresses) == 1:
                 return await self._to(self._addresses[0], timeout, options)
-            return await self._race(timeout, options)
+            if (address := self._serving) is not None:
+                try:
+                    return await self._to(address, timeout / 2, options)
+                except (OSError, exceptions.PostgresError, exceptions.InterfaceError, exceptions.InternalClientError):
+                    if self._serving == address:
+                        self._serving = None
+            return await self._searched(timeout, options)
+
+    async def _searched(self, timeout: float, options: dict[str, Any]) -> asyncpg.Connection:
+        async with self._search:
+            if self._serving is not None:
+                return await self._to(self._serving, timeout, options)
+            if time.monotonic() < self._quiet_until:
+                raise exceptions.TargetServerAttributeNotMatched("none of the hosts served a moment ago")
+            try:
+                return await self._race(timeout, options)
+            except BaseException:
+                self._quiet_until = time.monotonic() + QUIET
+                raise
 
     async def _to(self, address: tuple[str, int], timeout: float, options: dict[str, Any]) -> asyncpg.Connection:
         host, port = address
@@ -119,7 +143,7 @@ class Servers:
                 done, _ = await asyncio.wait(attempts, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     if task.exception() is None:
-                        self._serves(attempts.pop(task))
+                        self._serving = attempts.pop(task)
                         return task.result()
                     faults.append(task.exception() or AssertionError())
                     attempts.pop(task)
@@ -128,9 +152,6 @@ class Servers:
                 task.add_done_callback(_close)
                 task.cancel()
         raise _telling(faults)
-
-    def _serves(self, address: tuple[str, int]) -> None:
-        self._addresses.sort(key=lambda each: each != address)
 
 
 def takes_writes(connection: asyncpg.Connection) -> bool:

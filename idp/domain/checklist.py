@@ -22,6 +22,7 @@ class Item(StrEnum):
     BRAND = "brand"
     OUTGOING = "outgoing"
     METRICS_TOKEN = "metrics-token"  # noqa: S105 - the name of a check, as those below
+    DRAIN = "drain"
     MAIL = "mail"
     MAIL_TLS = "mail-tls"
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
+from prometheus_client import values
 
 log = structlog.get_logger("idp.metrics")
 
@@ -45,13 +46,23 @@ def metrics_folder(data: Path) -> Iterator[MetricsFolder]:
         yield MetricsFolder(None)
         return
     lock = _locked(path)
+    _held.add(lock)
     os.environ[FOLDER] = str(path)
     try:
         yield MetricsFolder(path)
     finally:
         del os.environ[FOLDER]
         shutil.rmtree(path, ignore_errors=True)
+        _held.discard(lock)
         os.close(lock)
+
+
+def join_metrics() -> None:
+    """
+    By a process that counts, once it knows the folder: prometheus_client decides where its numbers are kept when it is
+    imported, and a forked worker was imported before there was a folder.
+    """
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 
 def _made(place: Path) -> Path | None:
@@ -90,3 +101,15 @@ def _runs(process_id: int) -> bool:
     except PermissionError:
         pass  # somebody else's: the number is in use
     return True
+
+
+_held: set[int] = set()
+
+
+def _drop_inherited_locks() -> None:
+    # Held by the server: a worker that outlives it for a moment would keep the folder from being removed.
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_drop_inherited_locks)

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -33,6 +34,12 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 async def resolved(host: str, port: int) -> list[str]:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+@lru_cache(maxsize=1)
+def system_authorities() -> ssl.SSLContext:
+    """Read once, which takes 50 ms: forked processes find them read."""
+    return ssl.create_default_context()
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -74,7 +81,7 @@ class GuardedOutgoing:
     ) -> None:
         self._deadline = deadline
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls or ssl.create_default_context(),
+            ssl_context=tls or system_authorities(),
             max_connections=CONNECTIONS,
             keepalive_expiry=deadline,
             network_backend=GuardedBackend(reach, resolve),

@@ -84,7 +84,7 @@ async def test_a_page_elsewhere_signs_nobody_in_and_takes_no_cookie_away(
     """SE7, SE8: not even with a token that the attacker got for another browser, and a sign-in under way goes on."""
     issuer, party = world.settings.issuer, await Party.registered(world, redirect_uris=(client_site.callback,))
     attacker, email = await world.registered(), await world.registered()
-    async with httpx.AsyncClient(base_url=issuer) as http:
+    async with httpx.AsyncClient(base_url=issuer, timeout=60, verify=False) as http:
         fields = form_of(await http.get("/login")).fields | {"email": attacker, "password": PASSWORD}
     await victim.page.goto(f"{issuer}/oauth2/authorize?{urlencode(party.request(prompt='login'))}")
     before = await victim.cookies()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import prepared_stores
 import pytest
 from program import Forked, Forks
 
@@ -27,6 +28,7 @@ def own_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def command_stores(own_folder: Path) -> Iterator[EmbeddedStores]:
+    prepared_stores.prepare(own_folder / "stores")
     with EmbeddedStores(own_folder / "stores", durable=False) as stores:
         yield stores
 

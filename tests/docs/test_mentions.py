@@ -129,7 +129,8 @@ def test_checks_and_names_in_code_style_are_somewhere_in_the_program(page: Path)
 
 # Settings of Postgres and nginx, words of standards that libraries say for us or that are ignored.
 OF_OTHERS = {
-    "max_connections", "shared_buffers", "idp_app_b", "ngx_http_realip_module", "set_real_ip_from", "real_ip_header",
+    "max_connections", "max_standby_streaming_delay", "pg_rewind", "remote_apply", "shared_buffers",
+    "idp_app_b", "ngx_http_realip_module", "set_real_ip_from", "real_ip_header",
     "max_fails", "unsupported_grant_type", "logout_hint",
 }  # fmt: skip
 

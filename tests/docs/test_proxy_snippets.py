@@ -19,10 +19,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from debian_programs import required
 from process import ServerProcess, free_port
 
+pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("proxies")]
+
 PAGE = Path(__file__).parents[2] / "docs" / "reverse-proxies.md"
-PLACES = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin:/usr/local/bin"
 NAME = "id.example.com"
 WAIT = 20.0  # seconds for the proxy to answer at all
 
@@ -31,13 +33,6 @@ def snippet(language: str) -> str:
     found = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert len(found) == 1
     return found[0]
-
-
-def installed(name: str) -> str:
-    path = shutil.which(name, path=PLACES)
-    if path is None:
-        pytest.skip(f"no {name} here: sudo apt-get install {name}")
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +139,7 @@ def nginx(folder: Path, server: ServerProcess, certificate: Path) -> Iterator[Pr
     text = placed(snippet("nginx"), server, certificate, tls, clear)
     head = f"daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx-error.log;\n"
     file.write_text(f"{head}events {{}}\nhttp {{\n{own}{text}}}\n")
-    command = [installed("nginx"), "-p", str(folder), "-e", f"{folder}/nginx-error.log", "-c", str(file)]
+    command = [*required("nginx"), "-p", str(folder), "-e", f"{folder}/nginx-error.log", "-c", str(file)]
     tried = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=30, check=False)
     assert tried.returncode == 0, tried.stderr
     proxy = Proxy(command, tls, clear, certificate)
@@ -160,10 +155,10 @@ def haproxy(folder: Path, server: ServerProcess, certificate: Path) -> Iterator[
     tls, clear, file = free_port(), free_port(), folder / "haproxy.cfg"
     file.write_text(placed(snippet("haproxy"), server, certificate, tls, clear))
     tried = subprocess.run(
-        [installed("haproxy"), "-c", "-f", str(file)], capture_output=True, text=True, timeout=30, check=False
+        [*required("haproxy"), "-c", "-f", str(file)], capture_output=True, text=True, timeout=30, check=False
     )
     assert tried.returncode == 0, tried.stderr
-    proxy = Proxy([installed("haproxy"), "-db", "-f", str(file)], tls, clear, certificate)
+    proxy = Proxy([*required("haproxy"), "-db", "-f", str(file)], tls, clear, certificate)
     try:
         proxy.await_ready()
         yield proxy

@@ -26,7 +26,7 @@ async def example(url: str, *command: str) -> AsyncIterator[None]:
 
 
 async def answering(url: str, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(60), httpx.AsyncClient() as http:
+    async with asyncio.timeout(60), httpx.AsyncClient(timeout=60, verify=False) as http:
         while True:
             assert process.returncode is None, "the example ended"
             try:

@@ -40,7 +40,7 @@ async def resource_server(world: World, request: pytest.FixtureRequest) -> Async
 
 
 async def asked(url: str, token: str) -> httpx.Response:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60, verify=False) as http:
         return await http.get(url, headers={"Authorization": f"Bearer {token}"})
 
 

@@ -1,13 +1,14 @@
 """
-Run as a process of its own: the workers of `idp serve`, forked from a process that has imported everything already.
+Run as a process of its own: the workers of `idp serve`, without its pauses.
 
-The real parent takes a second and more of CPU for each worker that it starts anew; here a killed one is replaced at once,
-so that hundreds of kills fit into a minute.
+The real parent replaces a worker that has hardly lived only after half a second; here a killed one is replaced at once, so
+that hundreds of kills fit into half a minute.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -15,11 +16,20 @@ import sys
 from typing import Any
 
 from idp.app import pages_of
-from idp.bootstrap import key_files
+from idp.bootstrap import letters_of, running
 from idp.cli.preparation import migrate
 from idp.cli.workers import work
 from idp.gateways.embedded import StoreUrls
-from idp.settings import load
+from idp.settings import Settings, load
+
+
+async def prepared(settings: Settings, urls: StoreUrls) -> None:
+    """As by the real parent: what workers need is read and compiled."""
+    await migrate(urls)
+    pages_of(settings)
+    letters_of(settings.issuer)
+    async with running(settings, urls, delivers=False):
+        pass
 
 
 def main() -> None:
@@ -27,9 +37,9 @@ def main() -> None:
     assert settings.database_url
     assert settings.redis_url
     urls = StoreUrls(settings.database_url, settings.migration_database_url or "", settings.redis_url)
-    asyncio.run(migrate(urls))
-    key_files(settings)
-    pages_of(settings)
+    asyncio.run(prepared(settings, urls))
+    gc.collect()
+    gc.freeze()
     listener = socket.create_server((settings.bind_host, settings.bind_port), backlog=4096)
     parent, workers = os.getpid(), set[int]()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import prepared_stores
 from process import UNLIMITED, ServerProcess
 
 from idp.domain.refresh_tokens import RefreshToken, RefreshTokenFormat
@@ -22,7 +23,7 @@ from idp.gateways.embedded import EmbeddedStores
 
 SECRET = "a secret for faults that is long enough"
 FORMAT = RefreshTokenFormat(secret_keys.derived((SECRET.encode(),), secret_keys.REFRESH_TOKENS))
-WORKER = re.compile(rb"spawn_main|nursery")
+WORKER = re.compile(rb"\0serve\0|spawn_main|nursery")
 # What reading about a process raises that has ended, also in the middle of it.
 GONE = (FileNotFoundError, ProcessLookupError)
 
@@ -55,6 +56,7 @@ class Site:
     def __enter__(self) -> Self:
         settings = self._settings
         if not self._embedded:
+            prepared_stores.prepare(self.folder / "stores")
             self.stores = EmbeddedStores(self.folder / "stores")
             urls = self.stores.start()
             settings = settings | {

@@ -32,7 +32,7 @@ from idp.gateways.embedded import EmbeddedStores
 ROOT = Path(__file__).parents[2]
 NODES = ("idp-1", "idp-2")
 SOURCES = ("idp", "migrations", "templates", "examples/spa")
-LIMIT = 60.0
+LIMIT = 120.0
 SECRET = "a secret for a fleet that is long enough"
 
 
@@ -151,7 +151,7 @@ class Fleet:
         return (self.folder / f"{node}.log").read_text(errors="replace")[-3000:]
 
     def await_up(self) -> None:
-        """Until haproxy sends requests to every node."""
+        """Until every node is ready, and haproxy knows."""
         end = time.monotonic() + LIMIT
         while not self.is_up():
             assert self.proxy is not None
@@ -160,6 +160,9 @@ class Fleet:
             time.sleep(0.1)
 
     def is_up(self) -> bool:
+        """haproxy's word alone would be too late: it notices the end of a node after a second or two."""
+        if not all(replace_node.answers(at) for at in self.ports.values()):
+            return False
         try:
             lines = [line.split(",") for line in self.asked("show stat").splitlines()]
         except OSError:

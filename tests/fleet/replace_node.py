@@ -76,15 +76,22 @@ def alive(pid: int) -> bool:
 def ready(process: subprocess.Popen[bytes], at: int) -> bool:
     end = time.monotonic() + LIMIT
     while process.poll() is None and time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{at}/health/ready", timeout=5):
-                return True
-        except urllib.error.HTTPError as refusal:
-            refusal.close()
-        except OSError:
-            pass
+        if answers(at):
+            return True
         time.sleep(PAUSE)
     return False
+
+
+def answers(at: int) -> bool:
+    """Whether the node on that port is ready."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{at}/health/ready", timeout=5):
+            return True
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+        return False
+    except OSError:
+        return False
 
 
 def port(folder: Path, node: str) -> int:

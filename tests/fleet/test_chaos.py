@@ -21,14 +21,12 @@ async def killed_and_started(fleet: Fleet, kills: int, chance: Random) -> None:
     """At random, every five seconds; later only when the one before is not back yet, since nobody serves from no node."""
     for _ in range(kills):
         beat = time.monotonic()
-        while not await asyncio.to_thread(fleet.is_up):
-            await asyncio.sleep(0.1)
+        await asyncio.to_thread(fleet.await_up)
         node = chance.choice(NODES)
         fleet.kill(node)
         fleet.start(node, "1")
         await asyncio.sleep(max(0.0, EVERY - (time.monotonic() - beat)))
-    while not await asyncio.to_thread(fleet.is_up):
-        await asyncio.sleep(0.1)
+    await asyncio.to_thread(fleet.await_up)
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(TWO_MINUTES, marks=pytest.mark.soak)])

@@ -168,7 +168,7 @@ class Traffic:
 
 async def rotated(site: Site, times: int) -> tuple[list[ResourceServer], list[str]]:
     """What resource servers saw meanwhile, and the keys that signed. The limit guards against hanging."""
-    async with httpx.AsyncClient(timeout=60) as http, asyncio.timeout(120 * times):
+    async with httpx.AsyncClient(timeout=60, verify=False) as http, asyncio.timeout(120 * times):
         traffic = Traffic(site, http)
         await traffic.sign_in(site.email)
         max_age = int(site.max_age.total_seconds())
@@ -184,7 +184,7 @@ async def rotated(site: Site, times: int) -> tuple[list[ResourceServer], list[st
 
 
 async def published(site: Site) -> list[set[str]]:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60, verify=False) as http:
         return [{key["kid"] for key in (await http.get(place)).json()["keys"]} for place in site.key_sets]
 
 

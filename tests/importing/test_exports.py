@@ -17,7 +17,7 @@ from program import Forked, Forks
 from world import World
 
 from idp.cli.preparation import migrate
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.gateways.embedded import EmbeddedStores, StoreUrls
 
 USER_COLUMNS = (

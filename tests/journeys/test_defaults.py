@@ -111,7 +111,9 @@ async def walk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Walk]:
         urls = EmbeddedStores(folder / "data").attach()
         assert urls is not None
         async with (
-            httpx.AsyncClient(base_url=server.url, timeout=60, limits=httpx.Limits(max_connections=300)) as http,
+            httpx.AsyncClient(
+                base_url=server.url, timeout=60, limits=httpx.Limits(max_connections=300), verify=False
+            ) as http,
             asyncpg.create_pool(**credentials(urls.migration), min_size=1, max_size=2) as database,
         ):
             walk = Walk(http, database, inbox)

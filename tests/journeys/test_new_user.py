@@ -9,15 +9,19 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from process import ServerProcess
 
+# Without TLS no certificates need be read, and a busy machine may take its time.
+PLAIN: dict[str, Any] = {"timeout": 60, "verify": False}
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("new"), limited=True, IDP_BCRYPT_ROUNDS="12") as running:
+    with ServerProcess(tmp_path_factory.mktemp("new"), new=True, limited=True, IDP_BCRYPT_ROUNDS="12") as running:
         yield running
 
 
@@ -47,7 +51,10 @@ def test_it_names_issuer_administrator_and_demo_clients(server: ServerProcess) -
     password = re.search(r"admin@localhost\.test\s+Password\s+(\S+)", output)
     assert password
     signed_in = httpx.post(
-        f"{server.url}/auth/login", json={"email": "admin@localhost.test", "password": password[1]}, timeout=30
+        f"{server.url}/auth/login",
+        json={"email": "admin@localhost.test", "password": password[1]},
+        timeout=60,
+        verify=False,
     )
     assert signed_in.json()["user"]["roles"] == ["ADMIN", "USER"]
     assert "demo-app" in output
@@ -59,16 +66,16 @@ def test_started_again_it_keeps_everything_and_shows_no_password(tmp_path: Path)
     server = ServerProcess(tmp_path)
     with server:
         person = {"email": "ada@example.com", "password": "Correct-Horse-7", "name": "Ada"}
-        httpx.post(f"{server.url}/auth/register", json=person).raise_for_status()
+        httpx.post(f"{server.url}/auth/register", json=person, **PLAIN).raise_for_status()
         tokens = httpx.post(
-            f"{server.url}/auth/login", json={"email": person["email"], "password": person["password"]}
+            f"{server.url}/auth/login", json={"email": person["email"], "password": person["password"]}, **PLAIN
         ).json()
         secret = server.demo_secret()
     server.log.unlink()
     with server:
         assert "Administrator" not in server.output()
         assert server.demo_secret() == secret
-        again = httpx.post(f"{server.url}/auth/refresh", json={"refreshToken": tokens["refreshToken"]})
+        again = httpx.post(f"{server.url}/auth/refresh", json={"refreshToken": tokens["refreshToken"]}, **PLAIN)
         assert again.status_code == 200
 
 
@@ -118,10 +125,10 @@ def test_with_nothing_configured_a_second_copy_takes_the_next_port(tmp_path: Pat
             line = next(line for line in process.stdout if "idp serves" in line)
             url = re.search(r"http://localhost:\d+", line)[0]
             assert not url.endswith(":8000")
-            end = time.monotonic() + 30
+            end = time.monotonic() + 120
             while time.monotonic() < end:
                 try:
-                    assert httpx.get(f"{url}/.well-known/openid-configuration").json()["issuer"] == url
+                    assert httpx.get(f"{url}/.well-known/openid-configuration", **PLAIN).json()["issuer"] == url
                     break
                 except httpx.ConnectError:
                     time.sleep(0.05)
@@ -129,12 +136,12 @@ def test_with_nothing_configured_a_second_copy_takes_the_next_port(tmp_path: Pat
                 raise AssertionError("never answered")
         finally:
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=120)
 
 
 def await_no_process_in(folder: Path) -> None:
     """Some end with the pipe to their parent, an instant after it."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while left := processes_in(folder):
         assert time.monotonic() < end, left
         time.sleep(0.05)
@@ -160,8 +167,8 @@ def test_it_serves_on_granian_too(tmp_path: Path) -> None:
     pytest.importorskip("granian")
     with ServerProcess(tmp_path, arguments=("--server", "granian")) as server:
         app = ("demo-app", server.demo_secret())
-        token = httpx.post(f"{server.url}/oauth2/token", data={"grant_type": "client_credentials"}, auth=app)
-        too_much = httpx.post(f"{server.url}/auth/login", content=b"x" * 100_000)
+        token = httpx.post(f"{server.url}/oauth2/token", data={"grant_type": "client_credentials"}, auth=app, **PLAIN)
+        too_much = httpx.post(f"{server.url}/auth/login", content=b"x" * 100_000, **PLAIN)
 
     assert token.status_code == 200
     assert too_much.status_code == 413

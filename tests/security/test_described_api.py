@@ -38,7 +38,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 def tried(node: ServerProcess, folder: Path, *, examples: int, seed: int) -> subprocess.CompletedProcess[str]:
     body = {"email": "admin@localhost.test", "password": PASSWORD}
-    token = httpx.post(f"{node.url}/auth/login", json=body).json()["accessToken"]
+    token = httpx.post(f"{node.url}/auth/login", json=body, timeout=60, verify=False).json()["accessToken"]
     (folder / "schemathesis.toml").write_text(CONFIGURATION)
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{node.url}/openapi.json"]
     options = ["--checks", "all", "--continue-on-failure", "--no-shrink", "--generation-database", "none"]

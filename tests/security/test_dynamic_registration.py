@@ -114,7 +114,7 @@ class Door:
 
 @pytest.fixture
 async def door(world: World, node: ServerProcess) -> AsyncIterator[Door]:
-    async with httpx.AsyncClient(base_url=node.url, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=node.url, timeout=60, verify=False) as http:
         yield Door(http)
 
 

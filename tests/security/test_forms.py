@@ -173,7 +173,7 @@ async def test_nobody_is_signed_in_as_the_attacker_by_a_form_from_elsewhere(worl
 @pytest.mark.parametrize("path", [*FORMS, "/oauth2/authorize"])
 async def test_a_form_from_elsewhere_takes_no_cookie_from_the_browser(world: World, path: str) -> None:
     """SE7: it brings none (SameSite), and an answer with a new one would void every page that is open."""
-    async with httpx.AsyncClient(base_url=world.settings.issuer) as http:
+    async with httpx.AsyncClient(base_url=world.settings.issuer, timeout=60, verify=False) as http:
         for fields in ({}, {"client_id": "nobody"}, (await Party.registered(world)).request(scope="admin")):
             answer = await http.post(path, data=fields, headers={"Sec-Fetch-Site": "cross-site"})
             assert "set-cookie" not in answer.headers

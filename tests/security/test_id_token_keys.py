@@ -232,7 +232,7 @@ async def test_a_server_makes_the_keys_that_stored_clients_ask_for(node: Node, w
     assert algorithms(keys) == ["RS256"]
 
     job = asyncio.ensure_future(key_provision(world.services.clients, registration.keys)())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not {"ES256", "EdDSA"} <= set(algorithms(keys)):
             await asyncio.sleep(0.01)
     job.cancel()

@@ -123,7 +123,10 @@ async def test_a_stop_writes_what_waits(world: World, trail: Trail) -> None:
 def test_a_server_that_stops_leaves_no_refresh_untold(tmp_path: Any) -> None:
     import httpx
 
-    with ServerProcess(tmp_path / "server") as server, httpx.Client(base_url=server.url, timeout=30) as http:
+    with (
+        ServerProcess(tmp_path / "server") as server,
+        httpx.Client(base_url=server.url, timeout=30, verify=False) as http,
+    ):
         account = {"email": "ada@example.com", "password": "Correct-Horse-7"}
         http.post("/auth/register", json=account | {"name": "Ada"})
         body = http.post("/auth/login", json=account).json()

@@ -16,6 +16,7 @@ from world import World
 from idp.app import create_app
 from idp.database.postgres import tortoise_config
 from idp.database.redis import RedisStore
+from idp.database.servers import Servers
 from idp.edge.edge import Edge
 from idp.services.authorization_server import AuthorizationServer
 from idp.services.login import Login
@@ -89,5 +90,5 @@ def test_the_way_of_a_token_has_no_hook_where_nobody_traces(world: World) -> Non
     assert type(services.session_service) is SessionService
     assert type(services.rest_sessions.login) is Login
     assert type(services.session_service.families._redis) is RedisStore  # type: ignore[attr-defined]
-    pool = tortoise_config("postgresql://localhost/idp", 2)["connections"]["default"]["credentials"]
+    pool = tortoise_config(Servers("postgresql://localhost/idp"), 2)["connections"]["default"]["credentials"]
     assert pool["connection_class"] is asyncpg.Connection

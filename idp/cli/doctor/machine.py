@@ -23,7 +23,7 @@ def judged(settings: Settings) -> Iterator[Check]:
     yield workers(settings.workers, len(os.sched_getaffinity(0)))
     yield memory(settings.workers, _available())
     yield _disk(settings)
-    yield open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    yield open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
 
 def workers(configured: int, cores: int) -> Check:
@@ -45,7 +45,7 @@ def memory(workers: int, available: int | None) -> Check:
 
 
 def open_files(limit: int) -> Check:
-    """That of who asks: the server may have been started with another one."""
+    """The hard limit, up to which `idp serve` raises its own; that of who asks, the server may have been given another."""
     if limit == resource.RLIM_INFINITY or limit >= FEWEST_FILES:
         return Check(Item.OPEN_FILES, Verdict.OK, "There is room for thousands of connections.")
     finding = f"A process started from here may open {limit:,} files: each connection is one."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 import click
@@ -60,9 +59,6 @@ def _configured(chosen: Settings, setting: Setting) -> dict[str, Any]:
         named = next((name for name, text in given.items() if text), None)
         return {"name": setting.name, "value": "(secret)" if named else setting.unset.replace("`", ""), "from": named}
     text = given[setting.name]
-    default = setting.default or _written(getattr(chosen, setting.attribute)) or setting.unset.replace("`", "")
-    return {"name": setting.name, "value": text or default, "from": setting.name if text else None}
-
-
-def _written(value: Any) -> Any:
-    return f"{value.total_seconds():.0f}s" if isinstance(value, timedelta) else value
+    derived = getattr(chosen, setting.attribute, None)  # such as the issuer, from IDP_BIND
+    unset = derived if isinstance(derived, str) else setting.unset.replace("`", "")
+    return {"name": setting.name, "value": text or setting.default or unset, "from": setting.name if text else None}

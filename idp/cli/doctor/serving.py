@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from datetime import timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from idp.settings import Settings
 
 WIDEST_PROXIES = {4: 8, 6: 32}  # prefix lengths: 10.0.0.0/8 is the widest network of one operator
 SHORTEST_METRICS_TOKEN = 32
+SHORTEST_DRAIN = timedelta(seconds=3)  # a proxy that asks every second twice before it believes
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -172,6 +174,18 @@ TABLE = (
                 lambda settings: settings.metrics_token is None and _proxy_on_this_machine(settings),
                 "A proxy on this machine may read the metrics for others: there is no token.",
                 "Set IDP_METRICS_TOKEN.",
+            ),
+        ),
+    ),
+    Line(
+        Item.DRAIN,
+        "A node that stops serves until the proxy has noticed.",
+        (
+            Fault(
+                Verdict.WARNING,
+                lambda settings: settings.env == "production" and settings.drain < SHORTEST_DRAIN,
+                "A node that stops leaves before a proxy has noticed: requests fail at each deploy.",
+                "Leave IDP_DRAIN out, or give it more than twice the time between two checks of the proxy.",
             ),
         ),
     ),

@@ -1,8 +1,11 @@
-"""`/openapi.json` and `/api-docs`: rendered once, sent as they are."""
+"""`/openapi.json` and `/api-docs`: rendered when the first asks, then sent as they are."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import orjson
 from quart import Blueprint, Quart, Response
@@ -20,38 +23,58 @@ API_DOCS = "/api-docs"
 CACHE = {"Cache-Control": "public, max-age=300"}
 
 
-def openapi_routes() -> tuple[Blueprint, Publication]:
-    """The routes are part of what they describe, so what they publish is filled in once all routes are known."""
+def openapi_routes(publication: Publication) -> Blueprint:
+    """The routes are part of what they describe: *publication* looks at them when all are known."""
     routes = Blueprint("openapi", __name__)
-    publication = Publication()
 
     @routes.get(OPENAPI)
     @access.public
     @operation("Describe this server (OpenAPI 3.1)", status=200, media_type="application/json", headers=("ETag",))
     async def openapi() -> Response:
-        if current().header(b"if-none-match") == publication.entity_tag:
-            return Response("", 304, headers={"ETag": publication.entity_tag, **CACHE})
-        headers = {"ETag": publication.entity_tag, "Access-Control-Allow-Origin": "*", **CACHE}
-        return Response(publication.json, content_type="application/json", headers=headers)
+        found = await publication.rendered()
+        if current().header(b"if-none-match") == found.entity_tag:
+            return Response("", 304, headers={"ETag": found.entity_tag, **CACHE})
+        headers = {"ETag": found.entity_tag, "Access-Control-Allow-Origin": "*", **CACHE}
+        return Response(found.json, content_type="application/json", headers=headers)
 
     @routes.get(API_DOCS)
     @access.public
     @operation("Read the description of this server", status=200, media_type="text/html")
     async def api_docs() -> Response:
-        return Response(publication.page, content_type="text/html; charset=utf-8", headers=CACHE)
+        page = (await publication.rendered()).page
+        return Response(page, content_type="text/html; charset=utf-8", headers=CACHE)
 
-    return routes, publication
+    return routes
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    json: bytes
+    page: str
+    entity_tag: str
 
 
 class Publication:
-    json: bytes = b"{}"
-    page: str = ""
-    entity_tag: str = '""'
+    """
+    *describe* gives the document. It takes a quarter of a second, which no worker need spend before it serves: the first
+    who asks waits for it, and nobody else does, since a thread makes it.
+    """
 
-    def publish(self, document: Json, pages: Pages) -> None:
-        self.json = orjson.dumps(document)
-        self.entity_tag = f'"{hashlib.sha256(self.json).hexdigest()[:24]}"'
-        self.page = pages.render("api-docs", document=document, chapters=chapters(document))
+    def __init__(self, describe: Callable[[], Json], pages: Pages) -> None:
+        self._describe = describe
+        self._pages = pages
+        self._rendering: asyncio.Task[Rendered] | None = None
+
+    async def rendered(self) -> Rendered:
+        if self._rendering is None:
+            self._rendering = asyncio.create_task(asyncio.to_thread(self._rendered))
+        return await asyncio.shield(self._rendering)  # whoever hangs up leaves it to the others
+
+    def _rendered(self) -> Rendered:
+        document = self._describe()
+        json = orjson.dumps(document)
+        page = self._pages.render("api-docs", document=document, chapters=chapters(document))
+        return Rendered(json, page, f'"{hashlib.sha256(json).hexdigest()[:24]}"')
 
 
 def routes_of(app: Quart) -> list[Route]:

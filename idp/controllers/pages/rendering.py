@@ -47,7 +47,7 @@ class Pages:
             brand=self.brand, palette=self.brand.palette, fewest_characters=FEWEST_CHARACTERS, asset=self._asset
         )
         self.assets = self._assets(folders)
-        for name in self.templates:
+        for name in self._files:
             self._environment.get_template(name)
 
     @property
@@ -57,7 +57,11 @@ class Pages:
     @property
     def templates(self) -> list[str]:
         """Names of all templates of pages, without those that only others use."""
-        return [name for name in self._environment.list_templates(["html"]) if "/" not in name and name[0] != "_"]
+        return [name for name in self._files if name[0] != "_"]
+
+    @property
+    def _files(self) -> list[str]:
+        return [name for name in self._environment.list_templates(["html"]) if "/" not in name]
 
     def locale(self, ui_locales: str | None, accept_language: str | None) -> str:
         """The best supported locale; what the client asked for comes before what the browser prefers."""

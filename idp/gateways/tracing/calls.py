@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from idp.database.scripts import Script
-from idp.gateways.tracing.spans import Attributes
+from idp.gateways.tracing.spans import Attributes, Method
 
 # The read that many refreshes share on one connection: each has a span of its own for its own wait.
 SESSION_READ = "SELECT sessions users"
@@ -45,6 +45,12 @@ def status_of(answer: object) -> Attributes:
     if not isinstance(answer, int):
         return {"http.response.status_code": 200}
     return {"http.response.status_code": answer, **({"error.type": str(answer)} if answer >= 400 else {})}
+
+
+OUTGOING = tuple(
+    Method(name=verb.lower(), span=verb, asked=request_of(verb), answered=status_of, calls_out=True)
+    for verb in ("GET", "POST")
+)
 
 
 def token_asked(server: Any, fields: Any, *_: object, **__: object) -> Attributes:
