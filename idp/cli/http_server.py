@@ -188,17 +188,20 @@ def _wire_headers(headers: list[tuple[bytes, bytes]]) -> Headers:
 
 
 async def serve(
-    app: Any, config: Config, listener: socket.socket, until: Callable[[], Awaitable[Any]], settle: float = 0.0
+    app: Any,
+    config: Config,
+    listener: socket.socket,
+    until: Callable[[], Awaitable[Any]],
+    settle: Callable[[], float] = float,
 ) -> None:
     """
-    Serve *app* on *listener* until *until* returns, and *settle* seconds more, in which whoever routes requests here may
-    notice; then end what is under way, at most `config.graceful_timeout` seconds. *until* is called when all is open.
+    Serve *app* on *listener* until *until* returns, which is called when all is open, and *settle* seconds more, in which
+    whoever routes requests here may notice; then end what is under way, in `config.graceful_timeout` seconds at most.
 
     Raises what the application's start-up raised.
     """
-    loop = asyncio.get_running_loop()
+    loop, state = asyncio.get_running_loop(), cast("Any", {})
     wrapped = wrap_app(app, config.wsgi_max_body_size, "asgi")
-    state: Any = {}
     lifespan = Lifespan(wrapped, config, loop, state)
     lifespan_task = loop.create_task(lifespan.handle_lifespan())
     await lifespan.wait_for_startup()
@@ -217,7 +220,7 @@ async def serve(
     try:
         await until()
         context.leaving = True
-        await asyncio.sleep(settle)
+        await asyncio.sleep(settle())
     finally:
         context.leaving = True
         await _stop_listening(server, listener, connected)

@@ -194,8 +194,9 @@ def _revive(embedded: EmbeddedStores) -> None:
 
 class _Signals:
     """
-    Ctrl-C and SIGTERM ask to stop; asked twice, nothing more happens: workers have their own deadline. *bell* is readable
-    once asked: a wait that a signal interrupts would go on otherwise.
+    Ctrl-C and SIGTERM ask to stop; asked twice, nothing more happens: workers have their own deadline.
+
+    Asked, it sends itself a byte: a wait that a signal interrupts would go on otherwise.
     """
 
     def __init__(self) -> None:

@@ -134,11 +134,11 @@ def work(
     log_lines.configure(pretty=pretty)
     join_metrics()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, urls, listener, pretty, ready))
+        runner.run(_serve(settings, urls, listener, pretty, parent, ready))
 
 
 async def _serve(
-    settings: Settings, urls: StoreUrls, listener: socket.socket, pretty: bool, ready: Connection | None
+    settings: Settings, urls: StoreUrls, listener: socket.socket, pretty: bool, parent: int, ready: Connection | None
 ) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -151,8 +151,11 @@ async def _serve(
         await stop.wait()
         application.drain()
 
-    config = hypercorn_config()
-    await serve(application, config, listener, asked_to_stop, settle=settings.drain.total_seconds())
+    def settle() -> float:
+        """Without its parent at once: the next server wants the port."""
+        return settings.drain.total_seconds() if os.getppid() == parent else 0.0
+
+    await serve(application, hypercorn_config(), listener, asked_to_stop, settle)
 
 
 def hypercorn_config() -> Config:

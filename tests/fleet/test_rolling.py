@@ -17,7 +17,7 @@ from fleet_nodes import NODES, Fleet
 from next_releases import contracting, expanding, without_use
 
 from idp.database import migration
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("fleet")]
 
@@ -91,7 +91,7 @@ async def test_a_new_release_with_its_steps_and_one_that_is_broken_cost_no_reque
 @pytest.mark.soak
 async def test_releases_that_are_never_ready_or_lose_sessions_go_back_before_anybody_meets_them(fleet: Fleet) -> None:
     fleet.release("4", IDP_REDIS_URL="redis://127.0.0.1:1")
-    fleet.release("5", IDP_SECRET="another secret, which reads nobody's token")
+    fleet.release("5", IDP_SECRET="another secret that reads the token of nobody")
     admin = ("--haproxy", str(fleet.folder / "admin"))
     before = await releases(fleet)
     begun = time.monotonic()
