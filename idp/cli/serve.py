@@ -158,14 +158,16 @@ def _server(name: str, chosen: Settings, urls: StoreUrls, listener: socket.socke
 def _serve(workers: Workers | GranianServer, embedded: EmbeddedStores | None, metrics: MetricsFolder) -> None:
     stopping = _Signals()
     workers.start()
-    while not stopping.asked:
-        wait([stopping.bell, *workers.sentinels], WATCH_SECONDS)
-        if embedded is not None:
-            _revive(embedded)
-        for pid in workers.restart_dead():
-            log.error("worker_restarted", pid=pid)
-            metrics.forget_dead()
-    workers.stop()
+    try:
+        while not stopping.asked:
+            wait([stopping.bell, *workers.sentinels], WATCH_SECONDS)
+            if embedded is not None:
+                _revive(embedded)
+            for pid in workers.restart_dead():
+                log.error("worker_restarted", pid=pid)
+                metrics.forget_dead()
+    finally:
+        workers.stop()  # also when this process fails: it would wait for them at its end otherwise, and they for nothing
 
 
 def _revive(embedded: EmbeddedStores) -> None:
