@@ -18,6 +18,7 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@sh tests/browser/install.sh
+	@sh tests/debian/install.sh
 	@$(MAKE) --no-print-directory lint types imports
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 		$(BIN)/python -m pytest -n 2 --dist loadgroup --basetemp="$$folder/tests"

@@ -67,6 +67,12 @@ class ServerProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
+        self.launch()
+        self.await_ready()
+        return self
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Without waiting until it is ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self._new:
             prepared_stores.prepare(Path(self.environment["IDP_DATA_DIR"]))
@@ -79,8 +85,7 @@ class ServerProcess:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
-        self.await_ready()
-        return self
+        return self.process
 
     def await_ready(self, limit: float = START_LIMIT) -> None:
         end = time.monotonic() + limit

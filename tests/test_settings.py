@@ -4,6 +4,7 @@ import dataclasses
 import subprocess
 import sys
 from datetime import timedelta
+from importlib.metadata import version
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -32,6 +33,7 @@ SECRETS = {
     "IDP_SMTP_URL": "smtp://idp:canary-mail@mail:587",
     "IDP_METRICS_TOKEN": "canary-metrics",
     "IDP_REGISTRATION_TOKEN": "canary-registration-of-32-letters",
+    "IDP_OTEL_HEADERS": "authorization=canary-collector",
 }
 FOUR_KILOBYTES = "9" * 4_096
 
@@ -58,16 +60,20 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         bind_port=8000,
         bind_is_default=True,
         workers=1,
+        drain=timedelta(),
+        release=version("idp"),
         log_format="auto",
         database_url=None,
         migration_database_url=None,
         database_replica_urls=(),
+        database_replica_lag=timedelta(seconds=5),
         database_pool=10,
         redis_url=None,
         embedded=None,
         data_dir=Path(".idp"),
         keys_dir=Path("keys"),
         key_bits=2048,
+        keys_provision=True,
         jwks_max_age=timedelta(minutes=5),
         secrets=(),
         admin_email="admin@localhost.test",
@@ -97,6 +103,10 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         mail_from="no-reply@localhost",
         metrics_token=None,
         audit_retention=timedelta(days=365),
+        otel_endpoint=None,
+        otel_headers=(),
+        otel_service_name="idp",
+        otel_sample_ratio=1.0,
         brand_name="idp",
         brand_logo_url=None,
         brand_color="#2347c5",
@@ -360,6 +370,8 @@ def test_embedded_is_true_or_false(text, expected):
         "postgresql://[::1]:5432/idp",
         "postgresql:///idp?host=/run/postgresql",
         "postgresql://idp@%2Frun%2Fpostgresql/idp",
+        "postgresql://db1,db2/idp?target_session_attrs=read-write&sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        "postgresql://pooler:6432/idp?statement_cache_size=0",
     ],
 )
 def test_a_database_url_is_taken_as_it_is(text):
@@ -391,6 +403,16 @@ def test_any_other_database_url_is_a_fault_that_does_not_show_it(text):
         assert "can" not in fault
 
 
+@pytest.mark.parametrize(
+    "query", ["sslmod=canary", "sslmode=canary", "statement_cache_size=canary", "target_session_attrs=prefer-standby"]
+)
+def test_a_misspelt_parameter_of_a_database_url_is_a_fault_and_not_ignored(query):
+    for name in ("IDP_DATABASE_URL", "IDP_MIGRATION_DATABASE_URL", "IDP_DATABASE_REPLICA_URLS"):
+        (fault,) = faults({name: f"postgresql://db/idp?{query}"})
+        assert "`sslmode`" in fault
+        assert "canary" not in fault
+
+
 def test_replicas_are_a_list():
     assert value("IDP_DATABASE_REPLICA_URLS", "postgres://a/idp, postgres://b/idp") == (
         "postgres://a/idp",
@@ -409,6 +431,8 @@ def test_replicas_are_a_list():
         "redis+sentinel://h1:26379,h2/main",
         "redis+sentinel://:pass@h1,h2/main/0",
         "redis+cluster://h1,h2:7001,[::1]:7002",
+        "rediss+sentinel://h1/main?ssl_ca_certs=/etc/ca.pem&sentinel_password=s",
+        "rediss+cluster://h1?ssl_ca_certs=/etc/ca.pem",
     ],
 )
 def test_a_redis_url_of_every_kind_is_taken_as_it_is(text):
@@ -429,7 +453,8 @@ def test_a_redis_url_of_every_kind_is_taken_as_it_is(text):
         "redis+sentinel://canary/",
         "redis+cluster://canary/3",
         "redis+cluster://",
-        "rediss+cluster://canary",
+        "rediss+cluster://",
+        "rediss+sentinel://canary",
     ],
 )
 def test_any_other_redis_url_is_a_fault_that_does_not_show_it(text):
@@ -480,6 +505,46 @@ def test_a_registration_token_is_as_long_as_a_secret():
         (fault,) = faults({"IDP_REGISTRATION_TOKEN": text})
         assert "at least 32" in fault
         assert text not in fault
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        (
+            "IDP_OTEL_ENDPOINT",
+            ("http://localhost:4318", "https://collector.example/otlp/"),
+            (
+                "localhost:4318",
+                "grpc://localhost:4317",
+                "https://user:canary@c.example",
+                "http://c.example/?key=canary",
+            ),
+        ),
+        ("IDP_OTEL_SERVICE_NAME", ("idp", "idp-eu"), ("two words", "x" * 61)),
+    ],
+)
+def test_a_collector_is_an_address_and_a_service_a_word(name, good, bad):
+    for text in good:
+        assert value(name, text) == text
+    for text in bad:
+        (fault,) = faults({name: text})
+        assert fault.startswith(f"{name}: must be ")
+        assert name != "IDP_OTEL_ENDPOINT" or "@" not in text or "canary" not in fault
+
+
+def test_the_share_of_traces_is_from_none_to_all():
+    assert [value("IDP_OTEL_SAMPLE_RATIO", text) for text in ("0", "0.05", "1", "1.0")] == [0.0, 0.05, 1.0, 1.0]
+    for text in ("-1", "1.1", "2", "5%", "1e-3", ".5", "nan"):
+        assert "a number from 0 to 1" in faults({"IDP_OTEL_SAMPLE_RATIO": text})[0]
+
+
+def test_headers_for_the_collector_are_pairs():
+    pairs = value("IDP_OTEL_HEADERS", "authorization=Bearer abc=, x-team=id")
+
+    assert pairs == (("authorization", "Bearer abc="), ("x-team", "id"))
+    for text in ("authorization", "=x", "a b=c", "a=", "a=line\nbreak"):
+        (fault,) = faults({"IDP_OTEL_HEADERS": text})
+        assert fault.startswith("IDP_OTEL_HEADERS: must be ")
 
 
 def test_a_metrics_token_has_the_form_of_a_bearer_token():

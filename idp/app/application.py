@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack
 import structlog
 
 from idp.app.assembly import create_app
+from idp.app.endpoints import Asgi
 from idp.bootstrap import running
 from idp.controllers.exchange import Receive, Scope, Send
-from idp.edge.edge import Edge
-from idp.gateways import log_lines
+from idp.gateways import log_lines, tracing
 from idp.gateways.embedded import StoreUrls
+from idp.services.health import Health
 from idp.settings import Settings, load
 
 log = structlog.get_logger("idp.app")
@@ -26,7 +27,13 @@ class Application:
         self._pretty = pretty
         self._settings = settings
         self._stores = stores
-        self._app: Edge | None = None
+        self._app: Asgi | None = None
+        self._health: Health | None = None
+
+    def drain(self) -> None:
+        """From now on no more requests are wanted, and `/health/ready` says so; those that come are served."""
+        if self._health is not None:
+            self._health.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -39,6 +46,7 @@ class Application:
         async with AsyncExitStack() as stack:
             try:
                 services = await stack.enter_async_context(running(self._settings, self._stores))
+                self._health = services.health
                 self._app = create_app(services, self._settings, pretty=self._pretty)
             except Exception as fault:
                 log.exception("start_failed")
@@ -68,5 +76,7 @@ def from_environment() -> Application:
     log_lines.configure(pretty=pretty)
     if settings.database_url is None or settings.redis_url is None:
         raise RuntimeError("name IDP_DATABASE_URL and IDP_REDIS_URL, or start with `idp serve`, which embeds both")
+    if settings.otel_endpoint is not None and (lacking := tracing.missing()):
+        raise RuntimeError(f"IDP_OTEL_ENDPOINT: {lacking}")
     migration = settings.migration_database_url or settings.database_url
     return Application(settings, StoreUrls(settings.database_url, migration, settings.redis_url), pretty=pretty)

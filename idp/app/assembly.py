@@ -10,22 +10,25 @@ from idp.controllers.exchange import SCOPE_KEY, Receive, Scope, Send
 from idp.edge.addresses import Addresses
 from idp.edge.cors import Cors
 from idp.edge.edge import Edge
+from idp.edge.traces import TracedEdge
 from idp.gateways import log_lines
 from idp.settings import Settings
 
 
-def create_app(services: Services, settings: Settings, *, pretty: bool = False) -> Edge:
+def create_app(services: Services, settings: Settings, *, pretty: bool = False) -> Asgi:
     """The ASGI application over open *services*. *pretty*: the log is for a terminal."""
     pages = pages_of(settings)
     inside = Paths(beside_quart(services, settings, pages), quart_app(services, settings, pages).asgi_app)
     cors = Cors(token_origins=services.clients.origins, rest_origins=frozenset(settings.cors_origins))
-    return Edge(
+    addresses, tracing = Addresses(settings.trusted_proxies), services.tracing
+    edge = Edge(
         inside,
-        addresses=Addresses(settings.trusted_proxies),
+        addresses=addresses,
         cors=cors,
-        log_request=log_lines.RequestLog(pretty=pretty),
+        log_request=log_lines.RequestLog(pretty=pretty, ids=tracing.ids if tracing else None),
         count=services.metrics.request,
     )
+    return TracedEdge(edge, tracing.requests, addresses) if tracing else edge
 
 
 class Paths:

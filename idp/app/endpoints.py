@@ -37,6 +37,7 @@ def beside_quart(services: Services, settings: Settings, pages: Pages) -> dict[s
         settings.issuer,
         grant_types=services.authorization_server.grant_types,
         auth_methods=METHODS,
+        algorithms=services.administration.keys.offered(),
         auth_algorithms=ALGORITHMS,
         scopes=SUPPORTED,
         locales=pages.locales,

@@ -48,7 +48,7 @@ def quart_app(services: Services, settings: Settings, pages: Pages | None = None
     app = Quart("idp", static_folder=None, template_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header names
-    guard = Guard(services.access_tokens, services.rate_limiter, services.events)
+    guard = Guard(services.access_tokens, services.rate_limiter, services.events, services.changes)
     limited = Limited(services.rate_limiter)
     pages = pages or pages_of(settings)
     hosted = Hosted(pages=pages, visits=visits(services, settings))
@@ -65,7 +65,7 @@ def quart_app(services: Services, settings: Settings, pages: Pages | None = None
         account_routes(services.accounts.account_deletion, guard, limited),
         password_routes(services.accounts.password_change, services.accounts.password_reset, guard, limited),
         email_routes(services.accounts.email_verification, services.accounts.email_change, guard, limited),
-        own_session_routes(services.accounts.own_sessions, guard, limited),
+        own_session_routes(services.accounts.own_sessions, services.hosted.login, guard, limited),
         *page_routes(services, hosted),
         *([demo_routes(demo_folder(), settings.issuer)] if settings.env == "development" else []),
     ):

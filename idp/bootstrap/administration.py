@@ -12,10 +12,16 @@ from idp.domain.clients import Clients
 from idp.domain.errors import Conflict
 from idp.domain.lockout import LockoutPolicy
 from idp.domain.session_records import SessionRecords
+from idp.domain.transfers import Exports
 from idp.repositories.session_records import PostgresSessionRecords
 from idp.repositories.statistics import StoreStatistics
+from idp.repositories.transfers import PostgresConsentImports, PostgresExports
+from idp.repositories.user_imports import PostgresUserImports
 from idp.repositories.user_records import PostgresUserRecords
 from idp.services.client_registration import ClientRegistration
+from idp.services.imports.client_lines import ClientImport
+from idp.services.imports.consent_lines import ConsentImport
+from idp.services.imports.user_import import UserImport
 from idp.services.key_administration import KeyAdministration
 from idp.services.sessions import SessionService
 from idp.services.statistics import Statistics
@@ -26,8 +32,17 @@ PROVIDE_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportServices:
+    users: UserImport
+    clients: ClientImport
+    consents: ConsentImport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdministrationServices:
     users: UserAdministration
+    imports: ImportServices
+    exports: Exports
     clients: ClientRegistration
     sessions: SessionRecords
     keys: KeyAdministration
@@ -36,11 +51,12 @@ class AdministrationServices:
 
 def administration_services(settings: Settings, outside: Outside, sessions: SessionService) -> AdministrationServices:
     policy = LockoutPolicy(settings.lockout_attempts, settings.lockout_duration)
-    keys = KeyAdministration(keys=outside.keys, events=outside.trail)
+    keys = KeyAdministration(keys=outside.keys, events=outside.trail, provision=settings.keys_provision)
+    clients = ClientRegistration(clients=outside.clients, keys=keys, now=now)
     return AdministrationServices(
         users=UserAdministration(
             users=outside.users,
-            records=PostgresUserRecords(outside.postgres, outside.trail, outside.mails, policy),
+            records=PostgresUserRecords(outside.postgres, outside.reading, outside.trail, outside.mails, policy),
             passwords=outside.passwords,
             sessions=sessions,
             session_states=outside.sessions,
@@ -48,10 +64,21 @@ def administration_services(settings: Settings, outside: Outside, sessions: Sess
             events=outside.trail,
             failures=outside.failures,
         ),
-        clients=ClientRegistration(clients=outside.clients, keys=keys, now=now),
-        sessions=PostgresSessionRecords(outside.postgres),
+        imports=_imports(outside, clients),
+        exports=PostgresExports(outside.postgres),
+        clients=clients,
+        sessions=PostgresSessionRecords(outside.reading),
         keys=keys,
-        statistics=Statistics(StoreStatistics(outside.postgres, outside.redis), now),
+        statistics=Statistics(StoreStatistics(outside.postgres, outside.reading, outside.redis), now),
+    )
+
+
+def _imports(outside: Outside, clients: ClientRegistration) -> ImportServices:
+    users = PostgresUserImports(outside.postgres, outside.trail)
+    return ImportServices(
+        users=UserImport(imports=users, passwords=outside.passwords),
+        clients=ClientImport(registration=clients),
+        consents=ConsentImport(imports=PostgresConsentImports(outside.postgres, outside.trail)),
     )
 
 

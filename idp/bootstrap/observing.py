@@ -43,7 +43,7 @@ class Observing:
 
 def observing(settings: Settings, outside: Outside) -> Observing:
     metrics, trail = outside.metrics, outside.trail
-    audit = PostgresAudit(outside.postgres, trail)
+    audit = PostgresAudit(outside.postgres, outside.reading, trail)
     patterns = PatternWatch(PostgresPatterns(outside.postgres, trail), now)
     refreshes = CountedEvents(TokensRefreshed, trail, now=now, interval=2.0, most=20_000)
     forged_tokens = CountedEvents(ForgedTokenPresented, trail, now=now, interval=60.0, most=100)
@@ -69,6 +69,7 @@ def observing(settings: Settings, outside: Outside) -> Observing:
 
 def _watch(outside: Outside) -> None:
     outside.metrics.watch_pool(outside.postgres.pool_state)
+    outside.metrics.watch_replicas(outside.replicas.states)
     outside.metrics.watch_queue(lambda: outside.passwords.waiting)
     outside.metrics.watch_key(lambda: _age_of_signing_key(outside))
 

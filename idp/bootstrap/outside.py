@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import asyncpg
 import structlog
 
 from idp.database.postgres import Postgres
 from idp.database.redis import RedisStore
+from idp.database.replicas import Replicas
+from idp.domain.changes import RecentChanges
 from idp.domain.limits import Category, Limit
 from idp.domain.lockout import LockoutPolicy
 from idp.gateways import secret_keys
@@ -34,6 +37,9 @@ from idp.repositories.logout_notices import PostgresLogoutNotices
 from idp.repositories.logout_requests import RedisLogoutRequests
 from idp.repositories.mail_tokens import PostgresMailTokens
 from idp.repositories.mails import PostgresMails
+from idp.repositories.profiles import PostgresProfiles
+from idp.repositories.reading import Reading
+from idp.repositories.recent_changes import NoRecentChanges, RedisRecentChanges
 from idp.repositories.revoked_tokens import PostgresRevokedTokens
 from idp.repositories.sessions import PostgresSessions
 from idp.repositories.sign_in_failures import PostgresSignInFailures
@@ -51,10 +57,14 @@ class Outside:
     keys: KeyFiles
     passwords: BcryptPasswords
     postgres: Postgres
+    replicas: Replicas
+    reading: Reading
+    changes: RecentChanges
     redis: RedisStore
     trail: AuditTrail
     metrics: Metrics
     users: PostgresUsers
+    profiles: PostgresProfiles
     clients: PostgresClients
     sessions: PostgresSessions
     revoked_tokens: PostgresRevokedTokens
@@ -84,11 +94,13 @@ def secrets_of(settings: Settings) -> tuple[bytes, ...]:
     return settings.secrets or (secret_keys.made_once(settings.data_dir / "secret"),)
 
 
-def key_files(settings: Settings) -> KeyFiles:
+def key_files(settings: Settings, *, provision: bool = True) -> KeyFiles:
+    """*provision*: keys may be made, as by who asks for one at the command line."""
     """Loaded. Raises `InvalidKeyFile`."""
     keys = KeyFiles(
         settings.keys_dir,
         bits=settings.key_bits,
+        provision=provision,
         publish_ahead=settings.jwks_max_age,
         token_lifetime=settings.access_token_ttl,
         now=now,
@@ -99,25 +111,39 @@ def key_files(settings: Settings) -> KeyFiles:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, stores: StoreUrls) -> AsyncIterator[Outside]:
-    """Until the end of the block."""
-    keys, metrics = key_files(settings), Metrics()
+async def opened(
+    settings: Settings,
+    stores: StoreUrls,
+    connection_class: type[asyncpg.Connection] = asyncpg.Connection,
+    *,
+    replicated: bool = True,
+) -> AsyncIterator[Outside]:
+    """
+    Until the end of the block. *connection_class* is that of connections to Postgres. *replicated*: standbys are asked too,
+    where there are any.
+    """
+    keys, metrics = key_files(settings, provision=settings.keys_provision), Metrics()
     passwords = BcryptPasswords(
         settings.bcrypt_rounds,
         default_threads(settings.workers),
         on_hash=metrics.password_hash,
         on_refused=metrics.password_refused,
     )
-    postgres = Postgres(stores.database, settings.database_pool, on_use=metrics.postgres)
+    postgres = Postgres(
+        stores.database, settings.database_pool, on_use=metrics.postgres, connection_class=connection_class
+    )
+    urls = settings.database_replica_urls if replicated else ()
+    replicas = Replicas(postgres, urls, settings.database_pool, settings.database_replica_lag, connection_class)
     redis = RedisStore(stores.redis, on_call=metrics.redis)
     await postgres.open()
-    outside = _outside(settings, keys, metrics, passwords, postgres, redis)
+    outside = _outside(settings, keys, metrics, passwords, postgres, replicas, redis)
     try:
         yield outside
     finally:
         await outside.limits.close()
         await outside.outgoing.close()
         await redis.close()
+        replicas.close()
         await postgres.close()
         passwords.close()
 
@@ -128,9 +154,12 @@ def _outside(
     metrics: Metrics,
     passwords: BcryptPasswords,
     postgres: Postgres,
+    replicas: Replicas,
     redis: RedisStore,
 ) -> Outside:
     secrets = secrets_of(settings)
+    changes = RedisRecentChanges(redis, settings.database_replica_lag) if len(replicas) else NoRecentChanges()
+    reading = Reading(postgres, replicas, changes, on_read=metrics.read)
     trail = AuditTrail(postgres, metrics.event)
     mails = PostgresMails(postgres, trail)
     return Outside(
@@ -138,11 +167,15 @@ def _outside(
         keys=keys,
         passwords=passwords,
         postgres=postgres,
+        replicas=replicas,
+        reading=reading,
+        changes=changes,
         redis=redis,
         trail=trail,
         metrics=metrics,
-        users=PostgresUsers(postgres, trail),
-        clients=PostgresClients(postgres, trail, on_lookup=metrics.client_lookup),
+        users=(users := PostgresUsers(postgres, trail)),
+        profiles=PostgresProfiles(users, reading),
+        clients=PostgresClients(postgres, reading, trail, on_lookup=metrics.client_lookup),
         sessions=PostgresSessions(postgres, trail, mails),
         revoked_tokens=PostgresRevokedTokens(postgres, trail),
         families=_families(settings, redis, metrics),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import asyncpg
 
 from idp.bootstrap.accounts import AccountServices, account_services, mail_jobs
 from idp.bootstrap.administration import AdministrationServices, administration_services, key_provision
@@ -14,8 +17,10 @@ from idp.bootstrap.observing import Observing, observing
 from idp.bootstrap.outside import Outside, now, opened
 from idp.bootstrap.token_state import TokenStateServices, token_state_services
 from idp.domain.audit import AuditTrail
+from idp.domain.changes import RecentChanges
 from idp.domain.clients import Clients, digest_of_secret
 from idp.domain.events import Events
+from idp.domain.health import Probe
 from idp.domain.refresh_tokens import RefreshTokenFormat
 from idp.domain.revoked_tokens import RevokedTokens
 from idp.domain.sessions import Sessions
@@ -25,7 +30,7 @@ from idp.gateways import secret_keys
 from idp.gateways.embedded import StoreUrls
 from idp.gateways.metrics import Metrics
 from idp.repositories.assertions import RedisUsedAssertions
-from idp.repositories.probes import CacheProbe, DatabaseProbe
+from idp.repositories.probes import CacheProbe, DatabaseProbe, ReplicaProbe
 from idp.services.access_tokens import AccessTokens
 from idp.services.audit_verification import AuditVerification
 from idp.services.authorization_server import AuthorizationServer
@@ -53,6 +58,9 @@ from idp.services.sessions import SessionService
 from idp.services.user_administration import UserAdministration
 from idp.settings import Settings
 
+if TYPE_CHECKING:
+    from idp.bootstrap.tracing import Tracing
+
 GRANTS = (AuthorizationCodeGrant, PasswordGrant, RefreshTokenGrant, ClientCredentialsGrant)
 
 
@@ -65,6 +73,7 @@ class Services:
     sessions: Sessions
     revoked_tokens: RevokedTokens
     events: Events
+    changes: RecentChanges
     keys: SigningKeys
     rate_limiter: RateLimiter
     access_tokens: AccessTokens
@@ -87,6 +96,7 @@ class Services:
     patterns: PatternWatch
     forged_tokens: CountedEvents
     metrics: Metrics
+    tracing: Tracing | None = None
 
 
 @asynccontextmanager
@@ -94,10 +104,14 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
     """
     Everything open, and its background work under way, until the end of the block.
 
-    *delivers*: this is a server, from which mails go out and clients are told of logouts, and which makes the keys that
-    clients ask for.
+    *delivers*: this is a server, from which mails go out and clients are told of logouts, which makes the keys that
+    clients ask for, and which traces if it is to.
     """
-    async with opened(settings, stores) as outside:
+    async with AsyncExitStack() as stack:
+        tracing = await _tracing(stack, settings) if delivers else None
+        connection_class = tracing.connections if tracing else asyncpg.Connection
+        # A command shows what the one before it has done, so it asks the primary.
+        outside = await stack.enter_async_context(opened(settings, stores, connection_class, replicated=delivers))
         checkpoints = Checkpoints(outside.sessions)
         observed = observing(settings, outside)
         services = _services(settings, outside, checkpoints, observed)
@@ -105,8 +119,21 @@ async def running(settings: Settings, stores: StoreUrls, *, delivers: bool = Tru
         if delivers:
             jobs += [*mail_jobs(settings, outside), logout_job(settings, outside)]
             jobs.append(key_provision(services.clients, services.administration.keys))
+        if len(outside.replicas):
+            jobs.append(outside.replicas.run)
+        if tracing is not None:
+            tracing.trace(outside, services, jobs)
+            services = replace(services, tracing=tracing)
         async with at_work(jobs):
             yield services
+
+
+async def _tracing(stack: AsyncExitStack, settings: Settings) -> Tracing | None:
+    if settings.otel_endpoint is None:
+        return None
+    from idp.bootstrap.tracing import traced  # with OpenTelemetry, which nobody else loads
+
+    return await stack.enter_async_context(traced(settings))
 
 
 def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, observed: Observing) -> Services:
@@ -126,6 +153,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         sessions=outside.sessions,
         revoked_tokens=outside.revoked_tokens,
         events=outside.trail,
+        changes=outside.changes,
         keys=outside.keys,
         rate_limiter=rate_limiter,
         access_tokens=access_tokens,
@@ -150,7 +178,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
             login=login, sessions=sessions, access_tokens=access_tokens, on_issued=outside.metrics.issued
         ),
         profile=Profile(users=users),
-        health=Health((DatabaseProbe(outside.postgres), CacheProbe(outside.redis))),
+        health=_health(outside, settings.release),
         cursors=Cursors(outside.derived(secret_keys.CURSORS)),
         audit=observed.audit,
         audit_verification=observed.verification,
@@ -158,6 +186,13 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         forged_tokens=observed.forged_tokens,
         metrics=outside.metrics,
     )
+
+
+def _health(outside: Outside, release: str) -> Health:
+    probes: list[Probe] = [DatabaseProbe(outside.postgres), CacheProbe(outside.redis)]
+    if len(outside.replicas):
+        probes.append(ReplicaProbe(outside.replicas))
+    return Health(probes, release)
 
 
 def _access_tokens(settings: Settings, outside: Outside, observed: Observing) -> AccessTokens:

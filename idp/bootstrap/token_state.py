@@ -47,7 +47,7 @@ def token_state_services(
         ),
         userinfo=UserInfo(
             access_tokens=access_tokens,
-            users=outside.users,
+            profiles=outside.profiles,
             clients=outside.clients,
             keys=outside.keys,
             issuer=settings.issuer,

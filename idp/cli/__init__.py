@@ -6,16 +6,20 @@ Exit status: 0 done, 1 refused or not possible now, 2 wrong usage or settings.
 
 from __future__ import annotations
 
+import signal
+import sys
 from importlib import import_module
+from types import FrameType
 
 import click
 
 GROUPS = {
     "serve": "Run the server.",
-    "db": "Migrate the database.",
+    "db": "Migrate the database, back it up.",
     "keys": "Signing keys.",
     "users": "Users.",
     "clients": "Clients.",
+    "consents": "What users have allowed clients.",
     "sessions": "Sessions.",
     "audit": "The audit trail.",
     "doctor": "What is configured, what answers, what is unsafe.",
@@ -52,3 +56,10 @@ def main() -> None:
 
     Settings come from the environment (IDP_…): see docs/configuration.md.
     """
+    # The first process of a container does not get a signal that it has no handler for, and would be killed in the end. What
+    # a server does about one when it serves is its own business (`idp.cli.serve`).
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)

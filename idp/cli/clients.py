@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from idp.cli.client_options import chosen, properties
+from idp.cli.client_transfer import export_clients, import_clients
 from idp.cli.environment import with_services
 from idp.cli.output import TEXT, formatted, instant, show_record, show_records
 from idp.domain.clients import UNTOLD, Client
@@ -46,6 +47,10 @@ def command() -> None:
     Example:
       idp clients list
     """
+
+
+command.add_command(import_clients)
+command.add_command(export_clients)
 
 
 @command.command("create")

@@ -10,6 +10,7 @@ import asyncpg
 import click
 from tortoise.exceptions import BaseORMException
 
+from idp.cli.db_backup import dump, restore
 from idp.cli.environment import Stopped, quiet, refusals, settings, stores
 from idp.cli.output import TEXT, formatted, show_record, show_records
 from idp.cli.preparation import migrate as bring_up
@@ -25,7 +26,7 @@ NOTHING = "zero"
 @click.group("db")
 def command() -> None:
     """
-    Migrate the database.
+    Migrate the database, back it up.
 
     \b
     Example:
@@ -34,11 +35,15 @@ def command() -> None:
     """
 
 
+command.add_command(dump)
+command.add_command(restore)
+
+
 @command.command("migrate")
 @formatted
 def migrate(form: str) -> None:
     """
-    Bring the database to the newest step. Any number of nodes may do so at once.
+    Bring the database to the newest step. Any number of nodes may do so at once, while others serve.
 
     \b
     Example:
@@ -126,6 +131,13 @@ def _on_database(work: Callable[[StoreUrls], Awaitable[Result]]) -> Result:
     with stores(settings()) as urls, refusals():
         try:
             return asyncio.run(whole(urls))
+        except migration.NewerSchema as fault:
+            raise Stopped(str(fault)) from None
+        except asyncpg.LockNotAvailableError:
+            raise Stopped(
+                "a long transaction holds a table that the next step changes; nothing is half done: "
+                "end that transaction (pg_stat_activity shows it) and run this again"
+            ) from None
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, BaseORMException) as fault:
             # The driver's text may hold a row or the address of the store, so only the class is told.
             cause = fault.__cause__ or fault

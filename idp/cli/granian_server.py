@@ -7,11 +7,16 @@ import multiprocessing
 import os
 import signal
 import socket
+import time
 
 from idp.cli.environment import Misconfigured
+from idp.cli.restarts import Restarts
 from idp.cli.workers import KILL_AFTER, end_with
 from idp.gateways.embedded import StoreUrls
 from idp.settings import Settings
+
+# It does not tell when it serves; what ends sooner than this has not.
+SURELY_STARTED = 10.0
 
 
 class GranianServer:
@@ -23,17 +28,29 @@ class GranianServer:
         listener.close()  # Granian binds by itself
         self._context = multiprocessing.get_context("spawn")
         self._arguments = (settings, urls, os.getpid())
+        self._restarts = Restarts(1)
+        self._buried = False
 
     def start(self) -> None:
+        self._buried = False
+        self._started_at = time.monotonic()
         self._process = self._context.Process(target=serve, args=self._arguments, name="idp granian")
         self._process.start()
 
-    @property
     def sentinels(self) -> list[int]:
-        return [self._process.sentinel]
+        return [] if self._buried else [self._process.sentinel]
 
     def restart_dead(self) -> list[int]:
+        """Raises `NoneStarts`."""
         if self._process.exitcode is None:
+            return []
+        if not self._buried:
+            self._buried = True
+            if time.monotonic() - self._started_at > SURELY_STARTED:
+                self._restarts.became_ready()
+            else:
+                self._restarts.failed(self._process.exitcode)
+        if not self._restarts.due:
             return []
         self.start()
         return [self._process.pid or 0]

@@ -14,8 +14,9 @@ import socket
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from email.utils import formatdate
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import h11
@@ -39,20 +40,34 @@ from idp.edge.security_headers import completed
 log = structlog.get_logger("idp.http")
 
 HIGH_WATER = 64 * 1024
+# A request may be on its way on a connection that looks idle when the server stops.
+LINGER_SECONDS = 0.2
 
 # h11 knows these statuses for what it cannot read; any other is the plain 400.
 _UNREADABLE: dict[int, type[Refusal]] = defaultdict(lambda: Malformed, {431: HeadersTooLarge})
 
 
+class Context(WorkerContext):
+    """
+    Once *leaving*, every answer announces that its connection closes, and no other connection is closed: its client could
+    send a request at that moment, and not know whether it was taken (RFC 9112, section 9.6).
+    """
+
+    leaving = False
+
+
 class Http1(H11Protocol):
     """HTTP/1.1 to the end: an upgrade in clear text (h2c) would pass the rules of a proxy that reads HTTP/1.1."""
+
+    context: Context
 
     async def _check_protocol(self, event: h11.Request) -> None:
         """Hypercorn would change to HTTP/2 here."""
 
     async def stream_send(self, event: StreamEvent) -> None:
         if isinstance(event, Response) and self.keep_alive_requests < self.config.keep_alive_max_requests:
-            headers = _wire_headers([*event.headers, (b"date", _date(int(time.time())))])
+            ends = [(b"connection", b"close")] if self.context.leaving else []
+            headers = _wire_headers([*event.headers, *ends, (b"date", _date(int(time.time())))])
             await self._send_h11_event(h11.Response(headers=headers, status_code=event.status_code))
         else:
             await super().stream_send(event)
@@ -172,9 +187,12 @@ def _wire_headers(headers: list[tuple[bytes, bytes]]) -> Headers:
     return Headers([(name, name, value) for name, value in headers])
 
 
-async def serve(app: Any, config: Config, listener: socket.socket, until: Callable[[], Awaitable[Any]]) -> None:
+async def serve(
+    app: Any, config: Config, listener: socket.socket, until: Callable[[], Awaitable[Any]], settle: float = 0.0
+) -> None:
     """
-    Serve *app* on *listener* until *until* returns; then end what is under way, at most `config.graceful_timeout` seconds.
+    Serve *app* on *listener* until *until* returns, and *settle* seconds more, in which whoever routes requests here may
+    notice; then end what is under way, at most `config.graceful_timeout` seconds. *until* is called when all is open.
 
     Raises what the application's start-up raised.
     """
@@ -186,7 +204,7 @@ async def serve(app: Any, config: Config, listener: socket.socket, until: Callab
     await lifespan.wait_for_startup()
     if lifespan_task.done():
         lifespan_task.result()
-    context = WorkerContext(None)
+    context = Context(None)
     open_connections: dict[asyncio.Task[Any], Connection] = {}
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -198,15 +216,36 @@ async def serve(app: Any, config: Config, listener: socket.socket, until: Callab
     server = await asyncio.start_server(connected, backlog=config.backlog, sock=listener)
     try:
         await until()
+        context.leaving = True
+        await asyncio.sleep(settle)
     finally:
-        await context.terminated.set()  # from now on each answer closes its connection
-        server.close()
+        context.leaving = True
+        await _stop_listening(server, listener, connected)
         await _drained(open_connections, config.graceful_timeout)
         await lifespan.wait_for_shutdown()
         await lifespan_task
 
 
+async def _stop_listening(server: asyncio.Server, listener: socket.socket, connected: Callable[..., Any]) -> None:
+    """Who has connected by now is served: with the last process that listens, the system drops its queue."""
+    waiting = []
+    with suppress(OSError):  # BlockingIOError: the queue is empty
+        while True:
+            waiting.append(listener.accept()[0])
+    server.close()
+    for client in waiting:
+        client.setblocking(False)
+        await asyncio.get_running_loop().connect_accepted_socket(partial(_protocol, connected), client)
+
+
+def _protocol(connected: Callable[..., Any]) -> asyncio.StreamReaderProtocol:
+    """As `asyncio.start_server` makes them."""
+    return asyncio.StreamReaderProtocol(asyncio.StreamReader(), connected)
+
+
 async def _drained(connections: dict[asyncio.Task[Any], Connection], deadline: float) -> None:
+    if connections:
+        await asyncio.wait(list(connections), timeout=LINGER_SECONDS)
     for connection in connections.values():
         if connection.idle:
             connection.close_idle()

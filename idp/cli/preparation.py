@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from idp.bootstrap import Services, secrets_of
 from idp.database import migration
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.domain.clients import Client, ClientSecret, digest_of_secret
 from idp.gateways import secret_keys
 from idp.gateways.embedded import StoreUrls

@@ -8,7 +8,6 @@ It serves nothing itself, so that whatever happens to a worker, the stores and t
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import sys
@@ -24,11 +23,13 @@ from jinja2 import TemplateError
 
 from idp.app import pages_of
 from idp.bootstrap import Services, letters_of, running
-from idp.cli.environment import Stopped, embeds, refusals, settings, with_urls
+from idp.cli.environment import Misconfigured, Stopped, embeds, refusals, settings, with_urls
 from idp.cli.granian_server import GranianServer
+from idp.cli.open_files import raise_limit
 from idp.cli.preparation import Prepared, migrate, missing_steps, prepare, welcome
+from idp.cli.restarts import NoneStarts
 from idp.cli.workers import Workers
-from idp.gateways import log_lines
+from idp.gateways import log_lines, tracing
 from idp.gateways.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
 from idp.gateways.metrics_folder import MetricsFolder, metrics_folder
 from idp.settings import Settings
@@ -56,6 +57,8 @@ def command(host: str | None, port: int | None, workers: int | None, server: str
     """
     chosen = _chosen(settings(), host, port, workers)
     _compile_templates(chosen)
+    _check_tracing(chosen)
+    raise_limit()
     log_lines.configure(pretty=pretty(chosen))
     chosen, listener = _listening(chosen)
     embedded = EmbeddedStores(chosen.data_dir) if embeds(chosen) else None
@@ -64,7 +67,7 @@ def command(host: str | None, port: int | None, workers: int | None, server: str
         prepared = _prepare(chosen, urls)
         click.echo(welcome(chosen, prepared), err=not sys.stdout.isatty())
         with metrics_folder(chosen.data_dir) as metrics:
-            _serve(_server(server, chosen, urls, listener), embedded, metrics)
+            _serve(_server(server, chosen, urls, listener), listener, embedded, metrics)
     except (EmbeddedBusy, EmbeddedFailed) as fault:
         raise Stopped(str(fault)) from None
     finally:
@@ -86,6 +89,11 @@ def _compile_templates(chosen: Settings) -> None:
         pages_of(chosen)
     except (TemplateError, ValueError, OSError) as fault:
         raise Stopped(f"IDP_TEMPLATES_DIR: {fault}") from None
+
+
+def _check_tracing(chosen: Settings) -> None:
+    if chosen.otel_endpoint is not None and (lacking := tracing.missing()):
+        raise Misconfigured(f"IDP_OTEL_ENDPOINT: {lacking}")
 
 
 def _chosen(given: Settings, host: str | None, port: int | None, workers: int | None) -> Settings:
@@ -155,18 +163,23 @@ def _server(name: str, chosen: Settings, urls: StoreUrls, listener: socket.socke
     return Workers(chosen, urls, listener, pretty=pretty(chosen))
 
 
-def _serve(workers: Workers | GranianServer, embedded: EmbeddedStores | None, metrics: MetricsFolder) -> None:
+def _serve(
+    workers: Workers | GranianServer, listener: socket.socket, embedded: EmbeddedStores | None, metrics: MetricsFolder
+) -> None:
     stopping = _Signals()
     workers.start()
     try:
         while not stopping.asked:
-            wait([stopping.bell, *workers.sentinels], WATCH_SECONDS)
+            stopping.wait(workers.sentinels(), WATCH_SECONDS)
             if embedded is not None:
                 _revive(embedded)
             for pid in workers.restart_dead():
                 log.error("worker_restarted", pid=pid)
                 metrics.forget_dead()
+    except NoneStarts as fault:
+        raise Stopped(str(fault)) from None
     finally:
+        listener.close()  # whoever connects when the last worker has stopped listening is refused, and does not wait
         workers.stop()  # also when this process fails: it would wait for them at its end otherwise, and they for nothing
 
 
@@ -180,18 +193,20 @@ def _revive(embedded: EmbeddedStores) -> None:
 
 
 class _Signals:
-    """
-    Ctrl-C and SIGTERM ask to stop; asked twice, nothing more happens: workers have their own deadline. *bell* is readable
-    once asked: a wait that a signal interrupts would go on otherwise.
-    """
+    """Ctrl-C and SIGTERM ask to stop; asked twice, nothing more happens: workers have their own deadline."""
 
     def __init__(self) -> None:
         self.asked = False
-        self.bell, self._rope = os.pipe()
+        self._noticing, self._telling = socket.socketpair()
+        self._telling.setblocking(False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> Any:
-        if not self.asked:
-            self.asked = True
-            os.write(self._rope, b".")
+        self.asked = True
+        with suppress(BlockingIOError):
+            self._telling.send(b"1")
+
+    def wait(self, sentinels: list[int], seconds: float) -> None:
+        """Until a signal comes, a process ends or *seconds* are over."""
+        wait([self._noticing, *sentinels], seconds)

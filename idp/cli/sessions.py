@@ -9,6 +9,7 @@ import click
 
 from idp.cli.environment import with_services
 from idp.cli.output import TEXT, formatted, instant, show_record, show_records
+from idp.cli.progress import progress
 from idp.domain.errors import NotFound
 from idp.domain.sessions import RevokedReason, Session
 
@@ -51,21 +52,29 @@ def list_sessions(who: str, form: str) -> None:
 @command.command("revoke")
 @click.argument("session_id", type=click.UUID, required=False)
 @click.option("--user", "who", metavar="EMAIL_OR_ID", type=TEXT, help="Every session of this user.")
+@click.option("--all", "everybody", is_flag=True, help="Every session of every user.")
+@click.option("--yes", is_flag=True, help="Do not ask, with --all.")
 @formatted
-def revoke(session_id: UUID | None, who: str | None, form: str) -> None:
+def revoke(session_id: UUID | None, who: str | None, everybody: bool, yes: bool, form: str) -> None:
     """
-    End one session, or all of a user. No refresh works afterwards.
+    End one session, or all of a user, or all there are. No refresh works afterwards.
 
     \b
     Example:
       idp sessions revoke --user ada@example.com
+      idp sessions revoke --all --yes
     """
-    if (session_id is None) == (who is None):
-        raise click.UsageError("Give a SESSION_ID or --user.")
+    if [session_id is not None, who is not None, everybody].count(True) != 1:
+        raise click.UsageError("Give a SESSION_ID, --user or --all.")
+    if everybody and not yes:
+        click.confirm("Sign every user out, everywhere?", abort=True, err=True)
 
     async def work(services: Services) -> int:
         if session_id is not None:
             return await _revoke(services, session_id)
+        if everybody:
+            with progress("sessions", None) as shown:
+                return await services.session_service.end_everybodys(RevokedReason.ADMIN, shown.advance)
         user = await services.user_administration.find(who or "")
         return await services.session_service.end_all(user.id, RevokedReason.ADMIN)
 

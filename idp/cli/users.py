@@ -11,6 +11,8 @@ import click
 
 from idp.cli.environment import with_services
 from idp.cli.output import TEXT, formatted, instant, show_record, show_records
+from idp.cli.user_export import export_users
+from idp.cli.user_import import import_users
 from idp.domain.user_records import UserFilter
 from idp.domain.users import Role, User
 
@@ -33,6 +35,10 @@ def command() -> None:
     Example:
       idp users list --search ada
     """
+
+
+command.add_command(import_users)
+command.add_command(export_users)
 
 
 @command.command("create")

@@ -17,6 +17,8 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -24,6 +26,7 @@ from hypercorn.config import Config
 
 from idp.app import Application
 from idp.cli.http_server import serve
+from idp.cli.restarts import Restarts
 from idp.gateways import log_lines
 from idp.gateways.embedded import StoreUrls
 from idp.gateways.metrics_folder import join_metrics
@@ -32,65 +35,97 @@ from idp.settings import Settings
 # What is under way gets this long to end; the parent waits a little longer before it kills.
 GRACEFUL_SECONDS = 10.0
 KILL_AFTER = 15.0
-# A worker that ends as soon as it starts, since a store refuses it, say, is not started again and again without a pause.
-SHORTEST_LIFE = 0.5
 
 STOPPING = frozenset({signal.SIGINT, signal.SIGTERM})
 PR_SET_PDEATHSIG = 1
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: BaseProcess
+    said: Connection  # one byte when it serves
+    ready: bool = False
 
 
 class Workers:
     def __init__(self, settings: Settings, urls: StoreUrls, listener: socket.socket, *, pretty: bool) -> None:
         self._context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         self._arguments = (settings, urls, listener, pretty, os.getpid())
+        self._restarts = Restarts(settings.workers)
+        self._kill_after = settings.drain.total_seconds() + KILL_AFTER
         self._count = settings.workers
-        self._processes: list[BaseProcess] = []
-        self._started_at: dict[int, float] = {}
+        self._workers: list[_Worker] = []
 
     def start(self) -> None:
         gc.collect()
         gc.freeze()  # or the collector of each fork would copy what it only looks at
-        self._processes = [self._started(place) for place in range(self._count)]
+        self._workers = [self._started() for _ in range(self._count)]
 
-    @property
     def sentinels(self) -> list[int]:
-        """What `multiprocessing.connection.wait` finds ready once a worker has ended."""
-        return [process.sentinel for process in self._processes if process.exitcode is None]
+        """One of them becomes readable when its worker ends."""
+        return [worker.process.sentinel for worker in self._workers]
 
     def restart_dead(self) -> list[int]:
-        """Replaces workers that have ended by themselves; the ids of the new processes."""
-        replaced = []
-        for place, process in enumerate(self._processes):
-            if process.exitcode is not None and time.monotonic() - self._started_at[place] >= SHORTEST_LIFE:
-                process.close()
-                self._processes[place] = new = self._started(place)
-                replaced.append(new.pid or 0)
-        return replaced
+        """Replaces workers that have ended by themselves; the ids of the new processes. Raises `NoneStarts`."""
+        self._bury()
+        if not self._restarts.due:
+            return []
+        new = [self._started() for _ in range(self._count - len(self._workers))]
+        self._workers += new
+        return [worker.process.pid or 0 for worker in new]
+
+    def _bury(self) -> None:
+        for worker in list(self._workers):
+            if not worker.ready and _said(worker.said):
+                worker.ready = True
+                self._restarts.became_ready()
+            if (status := worker.process.exitcode) is not None:
+                self._workers.remove(worker)
+                worker.said.close()
+                worker.process.close()
+                if not worker.ready:
+                    self._restarts.failed(status)
 
     def stop(self) -> None:
         """Asks all to finish what they have, kills what has not ended in time."""
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            process.join(KILL_AFTER)
-            if process.exitcode is None:
-                process.kill()
-                process.join()
+        for worker in self._workers:
+            worker.process.terminate()
+        end = time.monotonic() + self._kill_after
+        for worker in self._workers:
+            worker.process.join(max(0.0, end - time.monotonic()))
+            if worker.process.exitcode is None:
+                worker.process.kill()
+                worker.process.join()
 
-    def _started(self, place: int) -> BaseProcess:
-        self._started_at[place] = time.monotonic()
-        process: BaseProcess = self._context.Process(target=work, args=self._arguments, name="idp worker")
+    def _started(self) -> _Worker:
+        said, saying = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=work, args=(*self._arguments, saying), name="idp worker")
         # Until the worker has handlers of its own it has the parent's, and what they hear would be lost.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
             process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        return process
+        saying.close()
+        return _Worker(process, said)
 
 
-def work(settings: Settings, urls: StoreUrls, listener: socket.socket, pretty: bool, parent: int) -> None:
-    """The life of one worker."""
+def _said(said: Connection) -> bool:
+    try:
+        return said.poll() and bool(said.recv_bytes())
+    except (EOFError, OSError):  # it has ended
+        return False
+
+
+def work(
+    settings: Settings,
+    urls: StoreUrls,
+    listener: socket.socket,
+    pretty: bool,
+    parent: int,
+    ready: Connection | None = None,
+) -> None:
+    """The life of one worker. It sends a byte through *ready* when it serves."""
     # Ctrl-C reaches the whole terminal group; the parent tells its workers when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -99,13 +134,25 @@ def work(settings: Settings, urls: StoreUrls, listener: socket.socket, pretty: b
     log_lines.configure(pretty=pretty)
     join_metrics()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, urls, listener, pretty))
+        runner.run(_serve(settings, urls, listener, pretty, ready))
 
 
-async def _serve(settings: Settings, urls: StoreUrls, listener: socket.socket, pretty: bool) -> None:
+async def _serve(
+    settings: Settings, urls: StoreUrls, listener: socket.socket, pretty: bool, ready: Connection | None
+) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await serve(Application(settings, urls, pretty=pretty), hypercorn_config(), listener, stop.wait)
+    application = Application(settings, urls, pretty=pretty)
+
+    async def asked_to_stop() -> None:
+        if ready is not None:
+            ready.send_bytes(b"1")
+            ready.close()
+        await stop.wait()
+        application.drain()
+
+    config = hypercorn_config()
+    await serve(application, config, listener, asked_to_stop, settle=settings.drain.total_seconds())
 
 
 def hypercorn_config() -> Config:

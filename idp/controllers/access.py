@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from quart import g
 
 from idp.controllers.exchange import Exchange, current
+from idp.domain.changes import RecentChanges
 from idp.domain.errors import Forbidden, InvalidToken
 from idp.domain.events import AccessDenied, Events, StaleRoleUsed, origin
 from idp.domain.limits import Category
@@ -25,6 +26,7 @@ from idp.services.rate_limiter import RateLimiter
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
 
 LONGEST_PATH = 256
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def public(view: View) -> View:
@@ -38,10 +40,13 @@ def undeclared(views: Iterable[tuple[str, Callable[..., Any]]]) -> list[str]:
 
 
 class Guard:
-    def __init__(self, access_tokens: AccessTokens, limiter: RateLimiter, events: Events) -> None:
+    def __init__(
+        self, access_tokens: AccessTokens, limiter: RateLimiter, events: Events, changes: RecentChanges
+    ) -> None:
         self._access_tokens = access_tokens
         self._limiter = limiter
         self._events = events
+        self._changes = changes
 
     def user(self, view: View) -> View:
         """A signed-in user, by bearer token (RFC 6750, section 2.1). The view finds its `SessionState` with `signed_in()`."""
@@ -67,7 +72,10 @@ class Guard:
             await self._limiter.take(Category.ADMIN, str(state.session.user_id))
             if Role.ADMIN not in state.roles:
                 await self._deny(state)
-            origin.set(replace(origin.get(), actor=str(state.session.user_id)))
+            actor = str(state.session.user_id)
+            origin.set(replace(origin.get(), actor=actor))
+            if current().method not in READING:
+                await self._changes.note(actor)
             return await view(*args, **kwargs)
 
         guarded.access = "admin"  # type: ignore[attr-defined]

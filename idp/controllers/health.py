@@ -2,8 +2,8 @@
 `/health` and what is below it: 200 or 503 with `{status, checks…}`.
 
     /health  /health/live   this process answers; no store is asked, so an outage of one restarts nobody
-    /health/ready           every store answers and no migration is missing: send requests here
-    /health/detailed        each check with its latency
+    /health/ready           every store answers and no migration is missing: send requests here. "draining" from SIGTERM on
+    /health/detailed        each check with its latency, and the release that this process runs
     /health/database  /health/cache
 """
 
@@ -17,7 +17,7 @@ from quart import Blueprint, Response
 
 from idp.controllers import access
 from idp.controllers.operation import operation
-from idp.services.health import Health, Report
+from idp.services.health import Health, Report, Status
 
 RETRY_SECONDS = "1"
 
@@ -29,40 +29,43 @@ class Check(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    status: Literal["ok", "unavailable"]
+    status: Literal["ok", "degraded", "unavailable"]
 
 
 class HealthAnswer(BaseModel):
-    status: Literal["ok", "unavailable"]
+    status: Status
     checks: dict[str, Check]
+
+
+class DetailedAnswer(HealthAnswer):
+    """*release* is IDP_RELEASE: what a roll-out waits for."""
+
+    release: str
 
 
 def health_routes(health: Health) -> Blueprint:
     routes = Blueprint("health", __name__)
 
-    def checked(summary: str) -> Callable[[View], View]:
+    def checked(summary: str, gives: type[HealthAnswer] = HealthAnswer) -> Callable[[View], View]:
         """What declares every one of these."""
-        declared = operation(summary, gives=HealthAnswer, also={503: HealthAnswer})
+        declared = operation(summary, gives=gives, also={503: gives})
         return lambda view: access.public(declared(view))
 
     @routes.get("/health")
     @routes.get("/health/live")
     @checked("Whether the process answers")
     async def live() -> Response:
-        return _answer(Report(True, {}))
+        return _answer(Report("ok", {}))
 
     @routes.get("/health/ready")
     @checked("Whether requests can be served")
     async def ready() -> Response:
-        report = await health.report()
-        return _answer(
-            Report(report.healthy, {name: {"status": check["status"]} for name, check in report.checks.items()})
-        )
+        return _answer(await health.readiness())
 
     @routes.get("/health/detailed")
-    @checked("Every check with its latency")
+    @checked("Every check with its latency", DetailedAnswer)
     async def detailed() -> Response:
-        return _answer(await health.report())
+        return _answer(await health.report(), release=health.release)
 
     @routes.get("/health/database")
     @checked("Whether Postgres answers")
@@ -77,8 +80,8 @@ def health_routes(health: Health) -> Blueprint:
     return routes
 
 
-def _answer(report: Report) -> Response:
-    status = "ok" if report.healthy else "unavailable"
-    body = HealthAnswer.model_validate({"status": status, "checks": report.checks}).model_dump_json()
+def _answer(report: Report, **more: str) -> Response:
+    shape = DetailedAnswer if more else HealthAnswer
+    body = shape.model_validate({"status": report.status, "checks": report.checks, **more}).model_dump_json()
     headers = {} if report.healthy else {"Retry-After": RETRY_SECONDS}
     return Response(body, 200 if report.healthy else 503, content_type="application/json", headers=headers)

@@ -62,13 +62,14 @@ def discovery(
     auth_methods: Sequence[str],
     scopes: Sequence[str],
     locales: Sequence[str],
+    algorithms: Sequence[str] = ALGORITHMS,
     auth_algorithms: Sequence[str] = (),
     endpoints: Mapping[str, str] = ENDPOINTS,
 ) -> dict[str, object]:
     """
     What works now, as OpenID Connect Discovery 1.0 (section 3) and RFC 8414 (section 2) name it.
 
-    *endpoints* are paths below *issuer*, *locales* the languages of the pages.
+    *endpoints* are paths below *issuer*, *locales* the languages of the pages, *algorithms* those of ID tokens.
     """
     root = issuer.rstrip("/")
     return {
@@ -90,8 +91,8 @@ def discovery(
         "revocation_endpoint_auth_methods_supported": list(auth_methods),
         "introspection_endpoint_auth_methods_supported": [method for method in auth_methods if method != "none"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": list(ALGORITHMS),
-        "userinfo_signing_alg_values_supported": list(ALGORITHMS),
+        "id_token_signing_alg_values_supported": list(algorithms),
+        "userinfo_signing_alg_values_supported": list(algorithms),
         "claims_supported": list(CLAIMS),
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,

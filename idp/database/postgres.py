@@ -3,6 +3,9 @@ Postgres, behind one choke point: a deadline on every use, and every fault of th
 
 Tortoise owns the pool. The read that every refresh makes has a connection of its own and shares round trips: through the
 pool it would cost three times the CPU.
+
+What is decided here is decided on the server that takes writes. One that stops taking them, because another one was
+promoted, is left: all connections to it are dropped, since what it still tells may be old.
 """
 
 from __future__ import annotations
@@ -12,17 +15,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
 from asyncpg import exceptions
 from tortoise import Tortoise, connections
 from tortoise.exceptions import DBConnectionError, OperationalError
 
+from idp.database.servers import CONNECT_TIMEOUT, Servers, takes_writes
 from idp.domain.errors import StoreUnavailable
 
 DEADLINE = 5.0
-CONNECT_TIMEOUT = 2.0
 
 # What says "not now" rather than "that statement is wrong".
 FAULTS = (
@@ -64,44 +66,26 @@ def unavailable(fault: BaseException) -> StoreUnavailable:
     return StoreUnavailable(reason=f"postgres: {type(fault).__name__}")
 
 
-async def _keep_session_state(_: Any) -> None:
+async def keep_session_state(_: Any) -> None:
     """Nothing here sets any, so the pool need not spend a round trip on resetting it."""
 
 
-def credentials(url: str) -> dict[str, Any]:
-    """
-    A libpq URL as asyncpg's arguments. `?host=/folder` names a socket; `statement_cache_size=0` is for pgbouncer's
-    transaction mode; `sslmode` is passed on.
-    """
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
-    found: dict[str, Any] = {
-        "host": query.get("host") or parts.hostname or "localhost",
-        "port": int(query.get("port") or parts.port or 5432),
-        "user": unquote(parts.username or "") or None,
-        "password": unquote(parts.password or "") or None,
-        "database": unquote(parts.path.lstrip("/")) or None,
-    }
-    if "sslmode" in query:
-        found["ssl"] = query["sslmode"]
-    if "statement_cache_size" in query:
-        found["statement_cache_size"] = int(query["statement_cache_size"])
-    return found
-
-
-def tortoise_config(url: str, pool: int) -> dict[str, Any]:
+def tortoise_config(
+    servers: Servers, pool: int, connection_class: type[asyncpg.Connection] = asyncpg.Connection
+) -> dict[str, Any]:
     return {
         "connections": {
             "default": {
                 "engine": "tortoise.backends.asyncpg",
                 "credentials": {
-                    **credentials(url),
+                    **servers.pooled,
                     "minsize": 1,
                     "maxsize": pool,
                     "timeout": CONNECT_TIMEOUT,
                     "command_timeout": DEADLINE,
                     "application_name": "idp",
-                    "reset": _keep_session_state,
+                    "reset": keep_session_state,
+                    "connection_class": connection_class,
                 },
             }
         },
@@ -115,17 +99,27 @@ class Postgres:
     """One process' use of one database: Tortoise's pool of up to *pool* − 1 connections and one for the hot read."""
 
     def __init__(
-        self, url: str, pool: int, *, on_use: Callable[[float, bool], None] = lambda _seconds, _failed: None
+        self,
+        url: str,
+        pool: int,
+        *,
+        on_use: Callable[[float, bool], None] = lambda _seconds, _failed: None,
+        connection_class: type[asyncpg.Connection] = asyncpg.Connection,
     ) -> None:
-        """*on_use* is told how long each use took, in seconds, and whether it failed."""
-        self._url = url
+        """
+        *on_use* is told how long each use took, in seconds, and whether it failed. *connection_class* is that of the pool's
+        connections.
+        """
+        self._servers = Servers(url)
         self._on_use = on_use
+        self._connection_class = connection_class
         self._pool = max(1, pool - 1)
         self._reader: asyncpg.Connection | None = None
 
     async def open(self) -> None:
         """Connects to nothing yet: a process may start while its database is down, and is not ready until it answers."""
-        await Tortoise.init(config=tortoise_config(self._url, self._pool), _enable_global_fallback=True)
+        config = tortoise_config(self._servers, self._pool, self._connection_class)
+        await Tortoise.init(config=config, _enable_global_fallback=True)
 
     async def close(self) -> None:
         if self._reader is not None:
@@ -133,10 +127,22 @@ class Postgres:
         await Tortoise.close_connections()
 
     @asynccontextmanager
+    async def answering(self, deadline: float = DEADLINE) -> AsyncIterator[None]:
+        """For what Tortoise asks by itself: as `answering`, and leaves a server that takes no writes."""
+        try:
+            async with answering(deadline):
+                yield
+        except StoreUnavailable as fault:
+            if _read_only(fault):
+                await self._leave()
+            raise
+
+    @asynccontextmanager
     async def connection(self, deadline: float = DEADLINE) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of the pool, inside `answering`."""
+        """A connection of the pool, inside `answering`, to a server that takes writes."""
         with self._observed():
-            async with answering(deadline), connections.get("default").acquire_connection() as connection:
+            async with self.answering(deadline), connections.get("default").acquire_connection() as connection:
+                _require_writes(connection)
                 yield connection
 
     @asynccontextmanager
@@ -172,16 +178,18 @@ class Postgres:
             self._on_use(time.perf_counter() - started, failed)
 
     async def _read(self, query: str, *arguments: Any) -> Sequence[asyncpg.Record]:
-        async with answering():
+        async with self.answering():
             for attempt in (1, 2):
                 reader = await self._connected()
                 try:
                     rows: Sequence[asyncpg.Record] = await reader.fetch(query, *arguments)
+                    _require_writes(reader)
                 except (
                     OSError,
                     exceptions.InterfaceError,
                     exceptions.PostgresConnectionError,
                     exceptions.OperatorInterventionError,
+                    exceptions.ReadOnlySQLTransactionError,
                 ):
                     self._drop_reader()
                     if attempt == 2:
@@ -200,7 +208,22 @@ class Postgres:
 
     async def _connected(self) -> asyncpg.Connection:
         if self._reader is None or self._reader.is_closed():
-            self._reader = await asyncpg.connect(
-                **credentials(self._url), timeout=CONNECT_TIMEOUT, command_timeout=DEADLINE
-            )
+            self._reader = await self._servers.connect(timeout=CONNECT_TIMEOUT, command_timeout=DEADLINE)
         return self._reader
+
+    async def _leave(self) -> None:
+        self._drop_reader()
+        pool = getattr(connections.get("default"), "_pool", None)
+        if pool is not None:
+            await pool.expire_connections()
+
+
+def _require_writes(connection: asyncpg.Connection) -> None:
+    if not takes_writes(connection):
+        raise exceptions.ReadOnlySQLTransactionError("this server takes no writes")
+
+
+def _read_only(fault: BaseException | None) -> bool:
+    while fault is not None and not isinstance(fault, exceptions.ReadOnlySQLTransactionError):
+        fault = fault.__cause__
+    return fault is not None

@@ -21,6 +21,8 @@ REMEMBERED = timedelta(hours=1)
 class AuthorizedGrant:
     """
     What a code stands for. *redirect_uri* None: the request named none, so neither does the client when it redeems.
+    *consented_at*: since when the consent stands that it rests on; None where none was needed. Withdrawn and given anew it
+    is another, on which this code does not rest.
     """
 
     client_id: str
@@ -35,6 +37,7 @@ class AuthorizedGrant:
     auth_time: datetime
     amr: tuple[str, ...]
     browser_session_id: UUID
+    consented_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

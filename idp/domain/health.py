@@ -13,4 +13,8 @@ class Probe(Protocol):
     def name(self) -> str: ...
 
     async def check(self) -> Mapping[str, object]:
-        """Facts worth showing. Raises `StoreUnavailable` when it does not answer, or cannot serve as it is."""
+        """
+        Facts worth showing, among them a `status` "degraded" for what can be done without.
+
+        Raises `StoreUnavailable` when it does not answer, or cannot serve as it is.
+        """

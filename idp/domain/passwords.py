@@ -45,6 +45,9 @@ class Passwords(Protocol):
         Raises `PasswordsBusy` when it could not be done in time; then nothing is known of the password.
         """
 
+    def require_usable(self, stored: str) -> None:
+        """Raises `idp.domain.password_hashes.UnusableHash` for what `verify` would call damaged. Computes no hash."""
+
 
 def normalised(password: str) -> str:
     """NFC, so that one keyboard's "é" is another's (NIST SP 800-63B-4, section 3.1.1.2); a far too long text stays."""

@@ -82,7 +82,11 @@ class Use:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
-    """A session with the present state of its user, from one read."""
+    """
+    A session with the present state of its user, from one read.
+
+    *user_updated_at*: when the user last changed; None where nobody asks for it.
+    """
 
     session: Session
     email: str
@@ -90,6 +94,7 @@ class SessionState:
     roles: tuple[Role, ...]
     status: UserStatus
     auth_epoch: int
+    user_updated_at: datetime | None = None
 
     def over(self, now: datetime) -> str | None:
         """Why this session gives no more tokens, or None while it does."""
@@ -104,11 +109,19 @@ class SessionState:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class EndedUsers:
+    """*last*: the greatest id among them, from which the next step goes on."""
+
+    last: UUID
+    sessions: Sequence[Session]
+
+
 class Sessions(Protocol):
-    async def add(self, session: Session) -> bool:
+    async def add(self, session: Session, consented_at: datetime | None = None) -> bool:
         """
-        False when the user has been disabled or signed out everywhere since *auth_epoch* was read, or the sign-in that it
-        hangs on has ended.
+        False when the user has been disabled or signed out everywhere since *auth_epoch* was read, the sign-in that it
+        hangs on has ended, or the consent of *consented_at* has been withdrawn.
         """
 
     async def find(self, session_id: UUID, jti: str | None = None) -> SessionState | None:
@@ -124,6 +137,14 @@ class Sessions(Protocol):
 
     async def revoke_all(self, user_id: UUID, reason: RevokedReason) -> Sequence[Session]:
         """Raises the user's epoch and revokes every live session, in one step; gives those it revoked."""
+
+    async def revoke_next(
+        self, began_before: datetime, after: UUID | None, most: int, reason: RevokedReason
+    ) -> EndedUsers | None:
+        """
+        As `revoke_all` for up to *most* users whose id comes after that one and who were signed in anywhere before that
+        instant. None when there are no more.
+        """
 
     async def raise_floors(self, floors: Mapping[UUID, int]) -> None:
         """Checkpoint: for each family a generation that is known to be used. A floor never falls."""

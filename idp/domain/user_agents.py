@@ -38,10 +38,15 @@ UNKNOWN = "an unknown device"
 
 def device_name(user_agent: str | None) -> str:
     """From a User-Agent header, which anybody can make up: for people to read, never to decide by."""
+    return device_label(user_agent) or UNKNOWN
+
+
+def device_label(user_agent: str | None) -> str | None:
+    """The same, made of nothing but the words above; None if none of them fits."""
     browser, system = _first(BROWSERS, user_agent or ""), _first(SYSTEMS, user_agent or "")
     if browser and system:
         return f"{browser} on {system}"
-    return browser or system or UNKNOWN
+    return browser or system
 
 
 def _first(names: dict[str, str], text: str) -> str | None:

@@ -118,6 +118,11 @@ def canonical_email(address: str) -> str:
     return f"{local}@{host}"
 
 
+class Profiles(Protocol):
+    async def find(self, user_id: UUID, updated_at: datetime | None) -> User | None:
+        """The user as of the change at *updated_at*, or a later one; None: as of now."""
+
+
 class Users(Protocol):
     async def find(self, user_id: UUID) -> User | None: ...
 

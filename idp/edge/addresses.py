@@ -30,6 +30,11 @@ class Addresses:
             caller = hop
         return str(caller) if caller is not None else peer
 
+    def trusts(self, peer: str) -> bool:
+        """Whether the other end of the connection is a configured proxy."""
+        address = parsed(peer) if self._trusted else None
+        return address is not None and self._is_trusted(address)
+
     def _is_trusted(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted if network.version == address.version)
 

@@ -62,6 +62,7 @@ class KeySet:
 class KeyFiles(SigningKeys):
     """
     *bits* is the size of new RSA keys. *publish_ahead* is the JWKS max-age, *token_lifetime* the longest of any signed token.
+    Without *provision* no key is made here: nodes with copies of a folder would each make their own.
 
     *on_fault* hears once of each fault that a reload finds; meanwhile the keys that were good stay in use.
     """
@@ -71,6 +72,7 @@ class KeyFiles(SigningKeys):
         folder: Path,
         *,
         bits: int = SHORTEST,
+        provision: bool = True,
         publish_ahead: timedelta,
         token_lifetime: timedelta,
         now: Callable[[], datetime],
@@ -78,6 +80,7 @@ class KeyFiles(SigningKeys):
     ) -> None:
         self._folder = KeyFolder(folder)
         self._bits = bits
+        self._provision = provision
         self._publish_ahead = publish_ahead + MARGIN
         self._token_lifetime = token_lifetime
         self._now = now
@@ -109,7 +112,7 @@ class KeyFiles(SigningKeys):
         """
         Reads the folder, and makes the first key for access tokens when none may sign. Any number of processes may do so at once.
 
-        Raises `InvalidKeyFile` for a file that must not be used, or a folder that cannot be.
+        Raises `InvalidKeyFile` for a file that must not be used, or a folder that cannot be, and when a key must not be made.
         """
         with self._reading:
             self._folder.prepare()
@@ -201,6 +204,11 @@ class KeyFiles(SigningKeys):
             self._folder.save(replace(key, record=record))
 
     def _make(self, algorithm: str, *, activates_at: datetime) -> StoredKey:
+        if not self._provision:
+            raise InvalidKeyFile(
+                f"{self._folder.path}: a key for {algorithm} is missing, and IDP_KEYS_PROVISION=false lets this server make "
+                f"none. Make it once with `idp keys rotate --algorithm {algorithm}`, and copy it to every node."
+            )
         made = new_key(
             self._folder.path,
             algorithm=algorithm,

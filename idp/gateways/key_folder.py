@@ -156,7 +156,8 @@ def _refuse_unsafe(path: Path, seen: os.stat_result, owners: set[int]) -> None:
     mode = stat.S_IMODE(seen.st_mode)
     if not stat.S_ISREG(seen.st_mode):
         raise InvalidKeyFile(f"{path}: is not a regular file. Remove it.")
-    if mode & 0o077:
+    # Root's file may be open to a group, as PostgreSQL allows too: so orchestrators hand secrets to a user that is not root.
+    if mode & (0o037 if seen.st_uid == 0 and os.geteuid() != 0 else 0o077):
         raise InvalidKeyFile(f"{path}: is open to other users (mode {mode:04o}). Run: chmod 600 {path}")
     # Whoever may write to the folder could otherwise put a key of their own there, and have it sign.
     if seen.st_uid not in owners:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TextIO
@@ -46,13 +46,31 @@ def configure(*, pretty: bool, level: int = logging.INFO, to_stderr: bool = Fals
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+@contextmanager
+def naming(ids: Callable[[], dict[str, str]]) -> Iterator[None]:
+    """Until the end of the block each line has what *ids* gives where it is written, such as the ids of a trace."""
+    # In place: loggers that have written already keep the list that they had then.
+    processors: list[Any] = structlog.get_config()["processors"]
+
+    def name(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        line.update(ids())
+        return line
+
+    processors.insert(0, name)
+    try:
+        yield
+    finally:
+        processors.remove(name)
+
+
 class RequestLog:
     """
     One line for each request. As JSON it is written without the processors above, at a tenth of their cost: no secret stands
-    in any of these, but the path is the caller's choice and is masked like everything else.
+    in any of these, but the path is the caller's choice and is masked like everything else. *ids*: as for `naming`.
     """
 
-    def __init__(self, *, pretty: bool) -> None:
+    def __init__(self, *, pretty: bool, ids: Callable[[], dict[str, str]] | None = None) -> None:
+        self._ids = ids
         self._lines = None if pretty else _Lines(sys.stdout)
         self._log = structlog.get_logger("idp.http")
 
@@ -70,6 +88,8 @@ class RequestLog:
         if self._lines is None:
             self._log.info(line.pop("event"), **line)
         else:
+            if self._ids is not None:
+                line.update(self._ids())
             line["timestamp"] = datetime.now(UTC)
             self._lines.write(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
 

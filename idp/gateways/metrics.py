@@ -118,6 +118,11 @@ class Metrics:
             "idp_postgres_query_seconds", "A use of Postgres: one statement or one transaction.", STORE_SECONDS
         )
         self._postgres_errors = self._count("idp_postgres_errors", "Uses of Postgres that failed.")
+        self._reads = self._count(
+            "idp_postgres_reads",
+            "Reads that may be a moment old, by who answered: replica, primary or fallback.",
+            "target",
+        )
         self._events = self._count("idp_audit_events", "Events written to the audit trail.", "name")
         self._mails = self._count("idp_mails", "Attempts to deliver mails.", "result")
         self._logout_notices = self._count("idp_logout_notices", "Calls that tell clients of a logout.", "result")
@@ -127,6 +132,10 @@ class Metrics:
         build = self._gauge("idp_build_info", "1, and what runs.", "livemax", "version", "python")
         self.watch(build.labels(version("idp"), platform.python_version()), lambda: 1)
         self._pool = self._gauge("idp_postgres_pool", "Connections to Postgres.", "livesum", "state")
+        self._replica_lag = self._gauge(
+            "idp_replica_lag_seconds", "How old what a standby tells may be.", "livemax", "replica"
+        )
+        self._replica_usable = self._gauge("idp_replica_usable", "1 while a standby is asked.", "livemin", "replica")
         self._queue = self._gauge("idp_password_queue", "Passwords waiting for bcrypt.", "livesum")
         self._key_age = self._gauge(
             "idp_signing_key_age_seconds", "Since the oldest key that signs was made.", "livemax"
@@ -176,6 +185,9 @@ class Metrics:
         if failed:
             self._postgres_errors.add()
 
+    def read(self, target: str) -> None:
+        self._reads.add(target)
+
     def mail(self, result: str) -> None:
         self._mails.add(result)
 
@@ -198,6 +210,15 @@ class Metrics:
     def watch_pool(self, state: Callable[[], dict[str, int]]) -> None:
         for name in ("size", "idle", "max"):
             self.watch(self._pool.labels(name), lambda name=name: state().get(name))  # type: ignore[misc]
+
+    def watch_replicas(self, states: Callable[[], Sequence[Any]]) -> None:
+        """Each has a `number`, a `lag` in seconds or None, and whether it is `usable`."""
+        for place, state in enumerate(states()):
+            number = str(state.number)
+            lag = self._replica_lag.labels(number)
+            usable = self._replica_usable.labels(number)
+            self.watch(lag, lambda place=place: states()[place].lag)  # type: ignore[misc]
+            self.watch(usable, lambda place=place: float(states()[place].usable))  # type: ignore[misc]
 
     def watch_queue(self, waiting: Callable[[], int]) -> None:
         self.watch(self._queue, waiting)

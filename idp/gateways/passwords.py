@@ -1,5 +1,5 @@
 """
-Password hashes by bcrypt, in a few threads with a short queue.
+Password hashes by bcrypt, and the comparison with those of other systems, in a few threads with a short queue.
 
 The scheme is version 2 of passlib's bcrypt_sha256: the password, NFC and UTF-8, goes through HMAC-SHA-256 keyed by the
 salt's 22 characters, and the base64 of that through bcrypt with the same salt. bcrypt alone reads 72 bytes and no more;
@@ -15,71 +15,76 @@ caller who would wait longer than the deadline is refused at once rather than la
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import os
 import re
 import sys
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from math import ceil
 from typing import TypeVar
 
 import bcrypt
 
 from idp.domain.errors import PasswordsBusy
+from idp.domain.password_hashes import (
+    BCRYPT_SALT,
+    FEWEST_ROUNDS,
+    MOST,
+    Argon2,
+    Bcrypt,
+    ForeignHash,
+    UnusableHash,
+    foreign_hash,
+)
 from idp.domain.passwords import Verdict, normalised
+from idp.gateways import password_checks
+from idp.gateways.password_checks import bcrypt_digest
+from idp.gateways.password_pool import PasswordPool
 
 T = TypeVar("T")
 
-# The salt's last character carries two bits, so only four of the 64 are possible; bcrypt refuses the others.
-SALT = r"(?P<salt>[./A-Za-z0-9]{21}[.Oeu])"
-OURS = re.compile(rf"\$bcrypt-sha256\$v=2,t=2b,r=(?P<rounds>[1-9][0-9]?)\${SALT}\$(?P<digest>[./A-Za-z0-9]{{31}})")
-IMPORTED = re.compile(rf"\$2[aby]\$(?P<rounds>[0-9]{{2}})\${SALT}(?P<digest>[./A-Za-z0-9]{{31}})")
-
-FEWEST_ROUNDS, MOST_ROUNDS = 4, 16
-BCRYPT_READS = 72
+OURS = re.compile(
+    rf"\$bcrypt-sha256\$v=2,t=2b,r=(?P<rounds>[1-9][0-9]?)\${BCRYPT_SALT}\$(?P<digest>[./A-Za-z0-9]{{31}})"
+)
 
 SECONDS_PER_ITERATION = 70e-6  # measured: 70 ms for 10 rounds, 284 ms for 12
 WEIGHT_OF_LATEST = 0.2
-NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class _Ours:
     rounds: int
     salt: str
     digest: str
-    imported: bool
-
-    @classmethod
-    def parsed(cls, text: str) -> _Stored | None:
-        """None if *text* is no hash of ours or of plain bcrypt, or would take longer than any that we would make."""
-        match = OURS.fullmatch(text) or IMPORTED.fullmatch(text)
-        if match is None or not FEWEST_ROUNDS <= int(match["rounds"]) <= MOST_ROUNDS:
-            return None
-        return cls(int(match["rounds"]), match["salt"], match["digest"], imported=match.re is IMPORTED)
 
     def matches(self, password: str) -> bool:
-        # Other systems hashed the bytes as they came and bcrypt read the first 72 of them; ours are prepared.
-        presented = _utf8(password)[:BCRYPT_READS] if self.imported else _prepared(password, self.salt)
-        return hmac.compare_digest(_digest(presented, self.rounds, self.salt), self.digest)
+        return hmac.compare_digest(bcrypt_digest(_prepared(password, self.salt), self.rounds, self.salt), self.digest)
+
+
+def stored_hash(text: str) -> _Ours | ForeignHash:
+    """Raises `UnusableHash` for what is no hash of ours or of another system, or would take longer than any we allow."""
+    match = OURS.fullmatch(text)
+    if match is None:
+        return foreign_hash(text)
+    if not FEWEST_ROUNDS <= int(match["rounds"]) <= MOST.bcrypt_rounds:
+        raise UnusableHash(f"bcrypt takes {FEWEST_ROUNDS} to {MOST.bcrypt_rounds} rounds here.")
+    return _Ours(int(match["rounds"]), match["salt"], match["digest"])
 
 
 class BcryptPasswords:
     """
     `idp.domain.passwords.Passwords`.
 
-    Imported `$2a$`, `$2b$` and `$2y$` hashes of 4 to 16 rounds verify as they are: against the bytes of the password
-    without normalisation, and against its first 72 bytes only, because that is all that went into them. They are
-    always outdated. *threads* run bcrypt; a caller waits *deadline* at most. *clock* counts seconds. *on_hash* is told
+    Hashes of other systems (`idp.domain.password_hashes`) verify as they are: against the bytes of the password without
+    normalisation, and with bcrypt against its first 72 bytes only, because that is all that went into them. They are
+    always outdated. *threads* do the work; a caller waits *deadline* at most. *clock* counts seconds. *on_hash* is told
     how many a hash took, in its thread; *on_refused*, that one was not made since too many waited.
+
+    A wrong password for a hash that is cheaper than one of ours is answered after as much work as for an unknown user. One
+    that is dearer answers later, until its user has signed in once.
     """
 
     def __init__(
@@ -94,7 +99,8 @@ class BcryptPasswords:
         self._rounds = rounds
         self._unknown_salt = _new_salt()
         self._on_refused = on_refused
-        self._pool = _Pool(threads, deadline.total_seconds(), 2**rounds * SECONDS_PER_ITERATION, clock, on_hash)
+        self._seconds_per_iteration = SECONDS_PER_ITERATION
+        self._pool = PasswordPool(threads, deadline.total_seconds(), 2**rounds * SECONDS_PER_ITERATION, clock, on_hash)
 
     @property
     def waiting(self) -> int:
@@ -118,93 +124,64 @@ class BcryptPasswords:
             self._on_refused()
             raise
 
+    def require_usable(self, stored: str) -> None:
+        stored_hash(stored)
+
     def _hash(self, password: str) -> str:
         salt = _new_salt()
-        digest = _digest(_prepared(password, salt), self._rounds, salt)
+        digest = bcrypt_digest(_prepared(password, salt), self._rounds, salt)
         return f"$bcrypt-sha256$v=2,t=2b,r={self._rounds}${salt}${digest}"
 
     def _verify(self, password: str, stored: str | None) -> Verdict:
-        known = _Stored.parsed(stored) if stored is not None else None
+        known = _known(stored)
         if known is None:
             self._work(password, self._rounds)
             return Verdict(matched=False, damaged=stored is not None)
-        matched = known.matches(password)
-        if not matched:
-            self._make_up_for(known, password)
-        return Verdict(matched, outdated=known.imported or known.rounds < self._rounds)
+        if isinstance(known, _Ours):
+            matched, outdated = known.matches(password), known.rounds < self._rounds
+            if not matched:
+                self._make_up_for(known.rounds, password)
+            return Verdict(matched, outdated=outdated)
+        return Verdict(self._verify_foreign(password, known), outdated=True)
 
-    def _make_up_for(self, known: _Stored, password: str) -> None:
+    def _verify_foreign(self, password: str, known: ForeignHash) -> bool:
+        # Argon2 computes its lanes in threads of its own, and this one only waits for them.
+        clock = time.perf_counter if isinstance(known, Argon2) else time.thread_time
+        started = clock()
+        if password_checks.matches(_utf8(password), known):
+            return True
+        if isinstance(known, Bcrypt):
+            self._make_up_for(known.rounds, password)
+        else:
+            self._fill_up(clock() - started, password)
+        return False
+
+    def _make_up_for(self, done: int, password: str) -> None:
         """A hash of fewer rounds would answer sooner than an unknown user: r rounds and r, r+1 … R-1 more cost as R."""
-        for rounds in range(known.rounds, self._rounds):
+        for rounds in range(done, self._rounds):
             self._work(password, rounds)
 
+    def _fill_up(self, seconds: float, password: str) -> None:
+        """As much bcrypt as is left of one hash of ours after so many *seconds* of this thread."""
+        left = 2**self._rounds - seconds / self._seconds_per_iteration
+        for rounds in range(self._rounds - 1, FEWEST_ROUNDS - 1, -1):
+            if left >= 2**rounds:
+                self._work(password, rounds)
+                left -= 2**rounds
+
     def _work(self, password: str, rounds: int) -> None:
-        _digest(_prepared(password, self._unknown_salt), rounds, self._unknown_salt)
+        started = time.thread_time()
+        bcrypt_digest(_prepared(password, self._unknown_salt), rounds, self._unknown_salt)
+        if rounds == self._rounds:
+            measured = (time.thread_time() - started) / 2**rounds
+            self._seconds_per_iteration += WEIGHT_OF_LATEST * (measured - self._seconds_per_iteration)
 
 
-class _Pool:
-    """Threads with a queue no longer than what they can do before the deadline."""
-
-    def __init__(
-        self,
-        threads: int,
-        deadline: float,
-        first_guess: float,
-        clock: Callable[[], float],
-        on_done: Callable[[float], None],
-    ) -> None:
-        self._threads, self._deadline, self._clock, self._on_done = threads, deadline, clock, on_done
-        self._executor = ThreadPoolExecutor(threads, "bcrypt", initializer=_let_others_go_first)
-        self._lock = threading.Lock()
-        self._average = first_guess
-        self._waiting = 0
-        self._closed = False
-
-    @property
-    def waiting(self) -> int:
-        return self._waiting
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """The result of *work*, which never starts if its caller is cancelled before. Raises `PasswordsBusy`."""
-        return await asyncio.wrap_future(self._submitted(work))
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-        # Cancelling them would look to their callers as if they themselves had been cancelled.
-        self._executor.shutdown(wait=False, cancel_futures=False)
-
-    def _submitted(self, work: Callable[[], T]) -> Future[T]:
-        with self._lock:
-            wait = self._waiting * self._average / self._threads
-            if self._closed or wait > self._deadline:
-                raise _busy(wait)
-            self._waiting += 1
-            job = self._executor.submit(self._started, work, self._clock())
-        job.add_done_callback(self._forget_if_cancelled)
-        return job
-
-    def _started(self, work: Callable[[], T], submitted_at: float) -> T:
-        started_at = self._clock()
-        with self._lock:
-            self._waiting -= 1
-            wait = self._waiting * self._average / self._threads
-            refused = self._closed or started_at - submitted_at > self._deadline
-        if refused:
-            raise _busy(wait)
-        result = work()
-        self._learn(self._clock() - started_at)
-        return result
-
-    def _learn(self, duration: float) -> None:
-        self._on_done(duration)
-        with self._lock:
-            self._average += WEIGHT_OF_LATEST * (duration - self._average)
-
-    def _forget_if_cancelled(self, job: Future[T]) -> None:
-        if job.cancelled():
-            with self._lock:
-                self._waiting -= 1
+def _known(stored: str | None) -> _Ours | ForeignHash | None:
+    try:
+        return stored_hash(stored) if stored is not None else None
+    except UnusableHash:
+        return None
 
 
 def default_threads(workers: int) -> int:
@@ -213,25 +190,8 @@ def default_threads(workers: int) -> int:
     return max(1, (cores - 1) // workers)
 
 
-def _busy(wait: float) -> PasswordsBusy:
-    busy = PasswordsBusy(reason="the queue for bcrypt is longer than its deadline")
-    busy.retry_after = max(1, ceil(wait))
-    return busy
-
-
-def _let_others_go_first() -> None:
-    # Only Linux gives each thread its own niceness; elsewhere this would be another process.
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
 def _new_salt() -> str:
     return bcrypt.gensalt(FEWEST_ROUNDS).decode().rpartition("$")[2]
-
-
-def _digest(presented: bytes, rounds: int, salt: str) -> str:
-    return bcrypt.hashpw(presented, f"$2b${rounds:02}${salt}".encode())[-31:].decode()
 
 
 def _prepared(password: str, salt: str) -> bytes:

@@ -15,6 +15,7 @@ from idp.domain.audit import Closing, EventFilter, Head, Link, RecordedEvent
 from idp.domain.events import AuditDayClosed, AuditPruned
 from idp.domain.pages import Page, Place
 from idp.repositories.events import AuditTrail
+from idp.repositories.reading import Reading
 
 COLUMNS = "id, at, name, severity, user_id, client_id, session_id, actor, address, request_id, detail"
 PAGE = 1000
@@ -66,14 +67,15 @@ TURN = "SELECT pg_try_advisory_xact_lock(hashtext('idp'), hashtext($1))"
 class PostgresAudit:
     """`idp.domain.audit.AuditTrail`."""
 
-    def __init__(self, postgres: Postgres, trail: AuditTrail) -> None:
+    def __init__(self, postgres: Postgres, reading: Reading, trail: AuditTrail) -> None:
+        """Events are listed from *reading*; the chain is verified, closed and pruned in *postgres*, where it grows."""
         self._postgres = postgres
+        self._reading = reading
         self._trail = trail
 
     async def page(self, wanted: EventFilter, limit: int, after: Place | None) -> Page[RecordedEvent]:
         query, arguments = _query(wanted, limit + 1, after)
-        async with self._postgres.connection() as connection:
-            found = [_recorded(row) for row in await connection.fetch(query, *arguments)]
+        found = [_recorded(row) for row in await self._reading.fetch(query, *arguments)]
         return Page.of(found, limit, lambda event: Place(event.at, str(event.id)))
 
     async def every(self, wanted: EventFilter) -> AsyncIterator[RecordedEvent]:

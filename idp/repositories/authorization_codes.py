@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,8 @@ FIND = scripts.load("code_find")
 REDEEM = scripts.load("code_redeem")
 REUSED = scripts.load("code_reused")
 IDS = ("user_id", "browser_session_id")
+INSTANTS = ("auth_time", "consented_at")
+KNOWN = {field.name for field in fields(AuthorizedGrant)}
 
 
 class RedisAuthorizationCodes:
@@ -42,9 +44,11 @@ class RedisAuthorizationCodes:
 
 
 def _grant(stored: dict[str, Any]) -> AuthorizedGrant:
-    ids = {name: UUID(stored[name]) for name in IDS}
-    rest = {"amr": tuple(stored["amr"]), "auth_time": datetime.fromisoformat(stored["auth_time"])}
-    return AuthorizedGrant(**stored | ids | rest)
+    """Nodes of two releases may share the store: what one does not know it leaves out, what it does not find is the default."""
+    values = {name: value for name, value in stored.items() if name in KNOWN}
+    values |= {name: UUID(stored[name]) for name in IDS}
+    values |= {name: datetime.fromisoformat(stored[name]) for name in INSTANTS if stored.get(name)}
+    return AuthorizedGrant(**values | {"amr": tuple(stored["amr"])})
 
 
 def _keys(digest: str) -> tuple[bytes]:

@@ -17,6 +17,7 @@ from idp.domain.browser_sessions import BrowserSession, EndedReason, Visitor
 from idp.domain.errors import StoreUnavailable
 from idp.domain.events import Event, Reauthenticated, SignedIn, SignedOut
 from idp.domain.sessions import RevokedReason, Session
+from idp.domain.user_agents import device_label
 from idp.repositories import logout_notices
 from idp.repositories.events import AuditTrail
 from idp.repositories.sessions import SESSION, revocation_of, session_of
@@ -73,7 +74,8 @@ class StoredBrowserSessions:
         self._trail = trail
 
     async def start(self, session: BrowserSession, digest: str) -> bool:
-        event = SignedIn(user_id=session.user_id, session_id=session.id)
+        device = device_label(session.user_agent)
+        event = SignedIn(user_id=session.user_id, session_id=session.id, device=device)
         values = [getattr(session, column) for column in COLUMNS]
         async with self._postgres.transaction() as connection:
             started = await connection.fetchval(INSERT, *values, digest) is not None
@@ -99,7 +101,8 @@ class StoredBrowserSessions:
         return Visitor(session, user_of_record(user))
 
     async def renew(self, session: BrowserSession, digest: str) -> bool:
-        event = Reauthenticated(user_id=session.user_id, session_id=session.id)
+        device = device_label(session.user_agent)
+        event = Reauthenticated(user_id=session.user_id, session_id=session.id, device=device)
         async with self._postgres.transaction() as connection:
             renewed = await connection.fetchval(
                 RENEW,

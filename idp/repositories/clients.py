@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from idp.database.postgres import Postgres, answering
+from idp.database.postgres import Postgres
 from idp.database.tables import ClientRow
 from idp.domain.clients import CLIENT_ID, REST_CLIENT, Client, ClientSecret, members_of
 from idp.domain.errors import StoreUnavailable
@@ -25,6 +25,7 @@ from idp.domain.pages import Page, Place
 from idp.domain.sessions import RevokedReason
 from idp.repositories.conditions import Conditions
 from idp.repositories.events import AuditTrail
+from idp.repositories.reading import Reading
 
 MEMORY_SECONDS = 1.0
 MEMORY_SIZE = 1000
@@ -53,10 +54,16 @@ BUILT_IN = Place(datetime.fromtimestamp(0, UTC), REST_CLIENT.client_id)
 
 class PostgresClients:
     def __init__(
-        self, postgres: Postgres, trail: AuditTrail, *, on_lookup: Callable[[bool], None] = lambda _remembered: None
+        self,
+        postgres: Postgres,
+        reading: Reading,
+        trail: AuditTrail,
+        *,
+        on_lookup: Callable[[bool], None] = lambda _remembered: None,
     ) -> None:
         """*on_lookup* is told of each client that is looked for, and whether the memory had it."""
         self._postgres = postgres
+        self._reading = reading
         self._trail = trail
         self._on_lookup = on_lookup
         self._memory: dict[str, tuple[float, Client]] = {}
@@ -77,7 +84,7 @@ class PostgresClients:
             return REST_CLIENT
         if not CLIENT_ID.fullmatch(client_id):
             return None  # none can have it; and a NUL in it would be an error of the database
-        async with answering():
+        async with self._postgres.answering():
             row = await ClientRow.get_or_none(client_id=client_id)
         self._memory.pop(client_id, None)
         if row is None:
@@ -107,7 +114,7 @@ class PostgresClients:
             record = await connection.fetchrow("SELECT * FROM clients WHERE client_id = $1 FOR UPDATE", client_id)
             if record is None:
                 return None
-            old = _from_record(record)
+            old = client_of_record(record)
             new = change(old)
             await connection.execute(UPDATE, *_values(new))
             rotated = [secret.digest for secret in old.secrets] != [secret.digest for secret in new.secrets]
@@ -128,14 +135,14 @@ class PostgresClients:
             await connection.execute("DELETE FROM consents WHERE client_id = $1", client_id)
             if record is None:
                 return False
-            changes = changes_between(members_of(_from_record(record)), {})
+            changes = changes_between(members_of(client_of_record(record)), {})
             event = ClientChanged(client_id=client_id, change="deleted", changes=changes)
             await self._trail.write(connection, event)
         self._changed(event)
         return True
 
     async def all(self) -> list[Client]:
-        async with answering():
+        async with self._postgres.answering():
             return [_client(row) for row in await ClientRow.all().order_by("client_id")]
 
     async def page(self, search: str | None, limit: int, after: Place | None = None) -> Page[Client]:
@@ -145,8 +152,7 @@ class PostgresClients:
         if after is not None:
             conditions.add(BEGIN, after.at, after.id)
         query = f"SELECT * FROM clients {conditions.where()} ORDER BY created_at DESC, client_id DESC LIMIT {limit + 1}"  # noqa: S608
-        async with self._postgres.connection() as connection:
-            found = [_from_record(record) for record in await connection.fetch(query, *conditions.arguments)]
+        found = [client_of_record(record) for record in await self._reading.fetch(query, *conditions.arguments)]
         if (after is None or after.at != BUILT_IN.at) and _is_built_in(search):
             found.append(REST_CLIENT)
         return Page.of(found, limit, _place)
@@ -186,7 +192,7 @@ def _values(client: Client) -> list[Any]:
     return [list(value) if isinstance(value, tuple) else value for value in columns.values()]
 
 
-def _from_record(record: asyncpg.Record) -> Client:
+def client_of_record(record: asyncpg.Record) -> Client:
     documents = {name: orjson.loads(record[name]) for name in ("secrets", "jwks") if record[name] is not None}
     return _client(ClientRow(**dict(record) | documents))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from idp.database.migration import missing
 from idp.database.postgres import Postgres
 from idp.database.redis import RedisStore
+from idp.database.replicas import Replicas
 from idp.domain.errors import StoreUnavailable
 
 DEADLINE = 2.0
@@ -26,6 +27,29 @@ class DatabaseProbe:
         return {"migrations": "current"}
 
 
+class ReplicaProbe:
+    """What the last look at the standbys gave. Without them everything is served, so they never count as unavailable."""
+
+    name = "replicas"
+
+    def __init__(self, replicas: Replicas) -> None:
+        self._replicas = replicas
+
+    async def check(self) -> Mapping[str, object]:
+        states = self._replicas.states()
+        return {
+            "status": "ok" if all(state.usable for state in states) else "degraded",
+            "replicas": [
+                {
+                    "number": state.number,
+                    "status": "ok" if state.usable else "unavailable",
+                    "lagMs": None if state.lag is None else round(state.lag * 1000),
+                }
+                for state in states
+            ],
+        }
+
+
 class CacheProbe:
     name = "cache"
 
@@ -33,5 +57,4 @@ class CacheProbe:
         self._redis = redis
 
     async def check(self) -> Mapping[str, object]:
-        await self._redis.ping()
-        return {}
+        return await self._redis.ping()

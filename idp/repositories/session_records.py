@@ -6,10 +6,10 @@ from uuid import UUID
 
 import asyncpg
 
-from idp.database.postgres import Postgres
 from idp.domain.pages import Page, Place
 from idp.domain.session_records import SessionFilter, SessionRecord
 from idp.repositories.conditions import Conditions
+from idp.repositories.reading import Reading
 from idp.repositories.sessions import COLUMNS, session_of
 
 LIVE = "s.revoked_at IS NULL AND s.expires_at > now()"
@@ -21,8 +21,8 @@ SELECT {", ".join(f"s.{column}" for column in COLUMNS)}, u.email FROM sessions s
 
 
 class PostgresSessionRecords:
-    def __init__(self, postgres: Postgres) -> None:
-        self._postgres = postgres
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
 
     async def page(self, wanted: SessionFilter, limit: int, after: Place | None = None) -> Page[SessionRecord]:
         conditions = Conditions()
@@ -34,8 +34,7 @@ class PostgresSessionRecords:
         if after is not None:
             conditions.add(BEGIN, after.at, UUID(after.id))
         query = PAGE.format(where=conditions.where(), limit=limit + 1)
-        async with self._postgres.connection() as connection:
-            rows = await connection.fetch(query, *conditions.arguments)
+        rows = await self._reading.fetch(query, *conditions.arguments)
         return Page.of([_record(row) for row in rows], limit, _place)
 
 

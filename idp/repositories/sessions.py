@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,8 @@ from idp.database.batches import Batches
 from idp.database.postgres import Postgres
 from idp.domain.events import ClientSignedIn, Event, RefreshTokenReused, SessionRevoked, SignedIn
 from idp.domain.mails import MailKind
-from idp.domain.sessions import RevokedReason, Session, SessionState, Use
+from idp.domain.sessions import EndedUsers, RevokedReason, Session, SessionState, Use
+from idp.domain.user_agents import device_label
 from idp.domain.users import Role, UserStatus
 from idp.repositories import logout_notices
 from idp.repositories.events import AuditTrail
@@ -26,19 +28,25 @@ SESSION = ", ".join(COLUMNS)
 SHOWN_ONLY = {"address", "user_agent", "last_address"}
 HOT = [column for column in COLUMNS if column not in SHOWN_ONLY]
 STATE = f"""
-SELECT {", ".join(f"s.{column}" for column in HOT)}, u.email, u.name, u.roles, u.status, u.auth_epoch AS user_epoch
+SELECT {", ".join(f"s.{column}" for column in HOT)}, u.email, u.name, u.roles, u.status, u.auth_epoch AS user_epoch{{more}}
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE
 """  # noqa: S608 - the names of a dataclass' fields
 
-BY_ID = "s.id = $1 AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = $2)"
+BY_FAMILIES = STATE.format(more="") + "s.family_id = ANY($1::uuid[])"
+BY_ID = (
+    STATE.format(more=", u.updated_at AS user_updated_at")
+    + "s.id = $1 AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = $2)"
+)
 
-# FOR SHARE: a disable or a sign-out everywhere either sees this session or stops it.
+# FOR SHARE: a disable, a sign-out everywhere or a consent withdrawn either sees this session or stops it.
 INSERT = """
 INSERT INTO sessions (id, family_id, user_id, client_id, scope, audience, auth_time, auth_epoch, created_at, expires_at, gen_floor,
     address, user_agent, last_used_at, last_address, browser_session_id, amr, requested_claims)
 SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $9, $11, $13, $14, $15 FROM users u
 WHERE u.id = $3 AND u.status = 'active' AND u.auth_epoch = $8 AND ($13::uuid IS NULL OR EXISTS (
     SELECT FROM browser_sessions b WHERE b.id = $13 AND b.ended_at IS NULL AND b.expires_at > now() FOR SHARE
+)) AND ($16::timestamptz IS NULL OR EXISTS (
+    SELECT FROM consents c WHERE c.user_id = u.id AND c.client_id = $4::varchar AND c.created_at = $16 FOR SHARE
 )) FOR SHARE
 RETURNING id
 """
@@ -53,6 +61,21 @@ REVOKE_ALL = f"""
 WITH epoch AS (UPDATE users SET auth_epoch = auth_epoch + 1, updated_at = now() WHERE id = $1)
 UPDATE sessions SET revoked_at = now(), revoked_reason = $2
 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
+RETURNING {SESSION}
+"""  # noqa: S608
+
+# Browser sessions have no reason of their own here: with the user's epoch raised they are over.
+SIGNED_IN = """
+SELECT u.id FROM users u WHERE ($2::uuid IS NULL OR u.id > $2) AND (EXISTS (
+    SELECT FROM sessions s WHERE s.user_id = u.id AND s.revoked_at IS NULL AND s.expires_at > now() AND s.created_at < $1
+) OR EXISTS (
+    SELECT FROM browser_sessions b WHERE b.user_id = u.id AND b.ended_at IS NULL AND b.expires_at > now() AND b.created_at < $1
+)) ORDER BY u.id LIMIT $3 FOR UPDATE
+"""
+RAISE_EPOCHS = "UPDATE users SET auth_epoch = auth_epoch + 1, updated_at = now() WHERE id = ANY($1::uuid[])"
+REVOKE_THEIRS = f"""
+UPDATE sessions SET revoked_at = now(), revoked_reason = $2
+WHERE user_id = ANY($1::uuid[]) AND revoked_at IS NULL AND expires_at > now()
 RETURNING {SESSION}
 """  # noqa: S608
 
@@ -82,9 +105,8 @@ class PostgresSessions:
         self._mails = mails
         self._families: Batches[UUID, SessionState | None] = Batches(self._find_families)
 
-    async def add(self, session: Session) -> bool:
-        kind = SignedIn if session.browser_session_id is None else ClientSignedIn
-        event = kind(user_id=session.user_id, client_id=session.client_id, session_id=session.id)
+    async def add(self, session: Session, consented_at: datetime | None = None) -> bool:
+        event = _beginning(session)
         async with self._postgres.transaction() as connection:
             added = await connection.fetchval(
                 INSERT,
@@ -103,6 +125,7 @@ class PostgresSessions:
                 session.browser_session_id,
                 list(session.amr) or None,
                 orjson.dumps(session.requested_claims).decode() if session.requested_claims else None,
+                consented_at,
             )
             if added is not None:
                 await self._trail.write(connection, event)
@@ -112,8 +135,8 @@ class PostgresSessions:
 
     async def find(self, session_id: UUID, jti: str | None = None) -> SessionState | None:
         async with self._postgres.connection() as connection:
-            row = await connection.fetchrow(STATE + BY_ID, session_id, jti)
-        return _state(row) if row else None
+            row = await connection.fetchrow(BY_ID, session_id, jti)
+        return _state(row, row["user_updated_at"]) if row else None
 
     async def find_family(self, family_id: UUID) -> SessionState | None:
         return await self._families.ask(family_id)
@@ -147,6 +170,21 @@ class PostgresSessions:
         self._trail.announce(*events)
         return [session_of(row) for row in rows]
 
+    async def revoke_next(
+        self, began_before: datetime, after: UUID | None, most: int, reason: RevokedReason
+    ) -> EndedUsers | None:
+        async with self._postgres.transaction() as connection:
+            users = [row["id"] for row in await connection.fetch(SIGNED_IN, began_before, after, most)]
+            if not users:
+                return None
+            await connection.execute(RAISE_EPOCHS, users)
+            rows = await connection.fetch(REVOKE_THEIRS, users, reason)
+            await logout_notices.queue(connection, rows)
+            events = [revocation_of(row, reason) for row in rows]
+            await self._trail.write(connection, *events)
+        self._trail.announce(*events)
+        return EndedUsers(users[-1], [session_of(row) for row in rows])
+
     async def raise_floors(self, floors: Mapping[UUID, int]) -> None:
         async with self._postgres.connection() as connection:
             await connection.execute(RAISE_FLOORS, list(floors), list(floors.values()))
@@ -161,9 +199,18 @@ class PostgresSessions:
             return int((await connection.execute(PURGE, before, most)).split()[-1])
 
     async def _find_families(self, family_ids: Sequence[UUID]) -> Sequence[SessionState | None]:
-        rows = await self._postgres.read(STATE + "s.family_id = ANY($1::uuid[])", family_ids)
+        rows = await self._postgres.read(BY_FAMILIES, family_ids)
         found = {row["family_id"]: _state(row) for row in rows}
         return [found.get(family_id) for family_id in family_ids]
+
+
+def _beginning(session: Session) -> Event:
+    """Who redeems a code is the client's own server as often as the user's browser: what it calls itself says nothing."""
+    user_id, client_id = session.user_id, session.client_id
+    if session.browser_session_id is not None:
+        return ClientSignedIn(user_id=user_id, client_id=client_id, session_id=session.id)
+    device = device_label(session.user_agent)
+    return SignedIn(user_id=user_id, client_id=client_id, session_id=session.id, device=device)
 
 
 def revocation_of(row: asyncpg.Record, reason: RevokedReason) -> Event:
@@ -179,7 +226,7 @@ def session_of(row: asyncpg.Record, columns: Sequence[str] = COLUMNS) -> Session
     return Session(**values)
 
 
-def _state(row: asyncpg.Record) -> SessionState:
+def _state(row: asyncpg.Record, user_updated_at: datetime | None = None) -> SessionState:
     return SessionState(
         session=session_of(row, HOT),
         email=row["email"],
@@ -187,4 +234,5 @@ def _state(row: asyncpg.Record) -> SessionState:
         roles=tuple(Role(role) for role in row["roles"]),
         status=UserStatus(row["status"]),
         auth_epoch=row["user_epoch"],
+        user_updated_at=user_updated_at,
     )

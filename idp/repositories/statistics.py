@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from idp.database.postgres import Postgres
 from idp.database.redis import RedisStore
 from idp.domain.statistics import COUNTED, SUMMED, CacheState, DatabaseState, SessionCounts, UserCounts
+from idp.repositories.reading import Reading
 
 USERS = """
 SELECT (SELECT count(*) FROM users) AS total,
@@ -32,21 +32,19 @@ ALONE = sorted(set(COUNTED.values()) - SUMMED)
 
 
 class StoreStatistics:
-    def __init__(self, postgres: Postgres, redis: RedisStore) -> None:
+    def __init__(self, postgres: Postgres, reading: Reading, redis: RedisStore) -> None:
         self._postgres = postgres
+        self._reading = reading
         self._redis = redis
 
     async def users(self) -> UserCounts:
-        async with self._postgres.connection() as connection:
-            return UserCounts(**await connection.fetchrow(USERS))
+        return UserCounts(**await self._reading.fetch_one(USERS))
 
     async def sessions(self) -> SessionCounts:
-        async with self._postgres.connection() as connection:
-            return SessionCounts(**await connection.fetchrow(SESSIONS))
+        return SessionCounts(**await self._reading.fetch_one(SESSIONS))
 
     async def tally(self, since: datetime, until: datetime) -> Mapping[str, int]:
-        async with self._postgres.connection() as connection:
-            rows = await connection.fetch(TALLY, since, until, ALONE, sorted(SUMMED))
+        rows = await self._reading.fetch(TALLY, since, until, ALONE, sorted(SUMMED))
         amounts = {row["name"]: row["amount"] for row in rows}
         return {word: amounts.get(name, 0) for word, name in COUNTED.items()}
 
@@ -56,10 +54,15 @@ class StoreStatistics:
         return DatabaseState(version=str(version).split()[0], pool=self._postgres.pool_state())
 
     async def cache(self) -> CacheState:
-        info: dict[str, Any] = await self._redis.info()
+        """Sums, over the shards of a cluster."""
+        infos = await self._redis.info()
+
+        def together(name: str) -> int:
+            return sum(int(info.get(name, 0)) for info in infos)
+
         return CacheState(
-            version=str(info.get("valkey_version") or info.get("redis_version") or "unknown"),
-            hits=int(info.get("keyspace_hits", 0)),
-            misses=int(info.get("keyspace_misses", 0)),
-            used_memory=int(info.get("used_memory", 0)),
+            version=str(infos[0].get("valkey_version") or infos[0].get("redis_version") or "unknown"),
+            hits=together("keyspace_hits"),
+            misses=together("keyspace_misses"),
+            used_memory=together("used_memory"),
         )

@@ -23,6 +23,7 @@ from idp.repositories import logout_notices, mail_tokens
 from idp.repositories.conditions import Conditions
 from idp.repositories.events import AuditTrail
 from idp.repositories.mails import PostgresMails
+from idp.repositories.reading import Reading
 from idp.repositories.sessions import SESSION, session_of
 from idp.repositories.users import is_last_administrator, user_of_record
 
@@ -73,8 +74,11 @@ ADDRESS_TAKEN = "There is an account with this address already."
 
 
 class PostgresUserRecords:
-    def __init__(self, postgres: Postgres, trail: AuditTrail, mails: PostgresMails, policy: LockoutPolicy) -> None:
+    def __init__(
+        self, postgres: Postgres, reading: Reading, trail: AuditTrail, mails: PostgresMails, policy: LockoutPolicy
+    ) -> None:
         self._postgres = postgres
+        self._reading = reading
         self._trail = trail
         self._mails = mails
         self._policy = policy
@@ -82,19 +86,21 @@ class PostgresUserRecords:
     async def find(self, user_id: UUID) -> UserRecord | None:
         one = Conditions()
         one.add("id = {}", user_id)
-        return next(iter(await self._records(one, 1)), None)
+        # Of its version the next change is made.
+        async with self._postgres.connection() as connection:
+            return next(iter(map(_record, await connection.fetch(*self._query(one, 1)))), None)
 
     async def page(self, wanted: UserFilter, limit: int, after: Place | None = None) -> Page[UserRecord]:
         conditions = _conditions(wanted)
         if after is not None:
             conditions.add(BEGIN, after.at, UUID(after.id))
-        return Page.of(await self._records(conditions, limit + 1), limit, _place)
+        rows = await self._reading.fetch(*self._query(conditions, limit + 1))
+        return Page.of([_record(row) for row in rows], limit, _place)
 
     async def count(self, wanted: UserFilter) -> int:
         conditions = _conditions(wanted)
-        query = f"SELECT count(*) FROM users {conditions.where()}"  # noqa: S608 - conditions of ours
-        async with self._postgres.connection() as connection:
-            return int(await connection.fetchval(query, *conditions.arguments))
+        query = f"SELECT count(*) AS number FROM users {conditions.where()}"  # noqa: S608 - conditions of ours
+        return int((await self._reading.fetch_one(query, *conditions.arguments))["number"])
 
     async def add(self, new: NewUser) -> User | None:
         async with self._postgres.transaction() as connection:
@@ -147,11 +153,10 @@ class PostgresUserRecords:
         self._tell(event)
         return [session_of(session) for session in sessions]
 
-    async def _records(self, conditions: Conditions, limit: int) -> list[UserRecord]:
+    def _query(self, conditions: Conditions, limit: int) -> tuple[Any, ...]:
+        """A statement and its arguments."""
         query = RECORDS.format(where=conditions.where(2), limit=limit)
-        policy = (self._policy.attempts, self._policy.duration)
-        async with self._postgres.connection() as connection:
-            return [_record(row) for row in await connection.fetch(query, *policy, *conditions.arguments)]
+        return query, self._policy.attempts, self._policy.duration, *conditions.arguments
 
     async def _written(self, connection: asyncpg.Connection, before: User, after: User) -> User:
         if after == before:

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 
-from idp.database.postgres import Postgres, answering
+from idp.database.postgres import Postgres
 from idp.database.tables import LONGEST_CANONICAL, UserRow
-from idp.domain.events import ProfileChanged, UserRegistered
+from idp.domain.events import PasswordRehashed, ProfileChanged, UserRegistered
 from idp.domain.users import (
     NewUser,
     ProfileChange,
@@ -38,6 +38,8 @@ VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, 0, now(), now())
 ON CONFLICT (email_norm) DO NOTHING
 RETURNING *
 """
+# Of two sign-ins at once the second finds another hash, and a change of the password meanwhile stays.
+REPLACE_HASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id"
 LOCKED = "SELECT * FROM users WHERE id = $1 FOR UPDATE"
 CHANGE_PROFILE = "UPDATE users SET name = $2, claims = $3::jsonb, updated_at = now() WHERE id = $1 RETURNING *"
 
@@ -48,7 +50,7 @@ class PostgresUsers:
         self._trail = trail
 
     async def find(self, user_id: UUID) -> User | None:
-        async with answering():
+        async with self._postgres.answering():
             return _user(await UserRow.get_or_none(id=user_id))
 
     async def find_by_email(self, address: str) -> User | None:
@@ -63,11 +65,11 @@ class PostgresUsers:
         canonical = canonical_email(address)
         if len(canonical) > LONGEST_CANONICAL:
             return None  # nobody's, and Tortoise would fail on the question
-        async with answering():
+        async with self._postgres.answering():
             return await UserRow.get_or_none(email_norm=canonical)
 
     async def has_administrator(self) -> bool:
-        async with answering():
+        async with self._postgres.answering():
             return await UserRow.filter(roles__contains=[Role.ADMIN.value]).exists()
 
     async def change_profile(self, user_id: UUID, change: ProfileChange) -> User | None:
@@ -87,8 +89,13 @@ class PostgresUsers:
         return after
 
     async def replace_password_hash(self, user_id: UUID, old: str, new: str) -> bool:
-        async with answering():
-            return await UserRow.filter(id=user_id, password_hash=old).update(password_hash=new) == 1
+        event = PasswordRehashed(user_id=user_id)
+        async with self._postgres.transaction() as connection:
+            if await connection.fetchval(REPLACE_HASH, user_id, old, new) is None:
+                return False
+            await self._trail.write(connection, event)
+        self._trail.announce(event)
+        return True
 
     async def add_first_administrator(self, new: NewUser) -> User | None:
         async with self._postgres.transaction() as connection:

@@ -29,6 +29,11 @@ class AuditVerification:
             elif (examined := await self._day(day, told.get(day), kept.get(day))) is not None:
                 yield examined
 
+    async def newest(self) -> ExaminedDay | None:
+        """The last day alone; None when there is none."""
+        present = await self.trail.days()
+        return await self._day(present[-1], None, None) if present else None
+
     async def _day(self, day: date, told: Closing | None, kept: bytes | None) -> ExaminedDay | None:
         """None when it has been pruned meanwhile."""
         walk, head = Walk.from_start(day, (told.digest if told else None, kept)), await self.trail.head(day)

@@ -26,7 +26,7 @@ from idp.domain.authorization_codes import AuthorizedGrant
 from idp.domain.authorization_errors import ClientError, LocalError
 from idp.domain.browser_sessions import Visitor, digest_of, new_token
 from idp.domain.clients import Client, Clients
-from idp.domain.consents import Consents
+from idp.domain.consents import Consent, Consents
 from idp.domain.redirect_uris import redirect_uri_matches
 from idp.services.authorization_codes import CodeService
 from idp.services.authorization_request import RequestReader
@@ -139,15 +139,17 @@ class Authorization:
         self, request: AuthorizationRequest, visitor: Visitor | None, handle: str | None = None
     ) -> Outcome:
         client = await self._client(request)
-        step = next_step(request, await self._situation(request, client, visitor))
+        consent = await self.consents.find(visitor.user.id, client.client_id) if visitor else None
+        step = next_step(request, self._situation(request, client, visitor, consent))
         if step is Step.DONE and visitor is not None:
-            return self._answer(request.target, code=await self.codes.issue(_grant(request, visitor)))
+            return self._answer(request.target, code=await self.codes.issue(_grant(request, visitor, consent)))
         if "none" in request.prompt:
             raise ClientError(request.target, WITHOUT_PAGE[step], "The user would have to be shown a page.")
         return Page(step, handle or await self._store(request))
 
-    async def _situation(self, request: AuthorizationRequest, client: Client, visitor: Visitor | None) -> Situation:
-        consent = await self.consents.find(visitor.user.id, client.client_id) if visitor else None
+    def _situation(
+        self, request: AuthorizationRequest, client: Client, visitor: Visitor | None, consent: Consent | None
+    ) -> Situation:
         return Situation(
             client=client,
             visitor=visitor,
@@ -183,7 +185,7 @@ class Authorization:
         return ClientAnswer(target, {**parameters, **state, "iss": self.issuer})
 
 
-def _grant(request: AuthorizationRequest, visitor: Visitor) -> AuthorizedGrant:
+def _grant(request: AuthorizationRequest, visitor: Visitor, consent: Consent | None) -> AuthorizedGrant:
     return AuthorizedGrant(
         client_id=request.client_id,
         redirect_uri=request.target.redirect_uri if request.redirect_uri_given else None,
@@ -197,4 +199,5 @@ def _grant(request: AuthorizationRequest, visitor: Visitor) -> AuthorizedGrant:
         auth_time=visitor.session.auth_time,
         amr=visitor.session.amr,
         browser_session_id=visitor.session.id,
+        consented_at=consent.created_at if consent else None,
     )

@@ -161,7 +161,10 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
                 if request.code is not None:
                     await self.codes.redeem(request.code, request.session.id)
                 refreshable = request.client.check_grant_type("refresh_token")
-                refresh_token = await self.sessions.start(request.session, refreshable=refreshable)
+                consented_at = request.code.grant.consented_at if request.code is not None else None
+                refresh_token = await self.sessions.start(
+                    request.session, refreshable=refreshable, consented_at=consented_at
+                )
                 if request.code is not None:
                     await self.codes.started(request.code, request.session.id)
                 if refresh_token is not None:
@@ -169,7 +172,7 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
         except InvalidToken as refusal:
             raise InvalidGrantError(NOT_VALID if request.code is not None else NO_LONGER_VALID) from refusal
         except InvalidCredentials as refusal:
-            raise InvalidGrantError(refusal.detail) from refusal
+            raise InvalidGrantError(NOT_VALID if request.code is not None else refusal.detail) from refusal
         self._on_issued(request.form["grant_type"])
 
     def create_oauth2_request(self, request: TokenRequest) -> TokenRequest:

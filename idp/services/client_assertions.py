@@ -34,6 +34,7 @@ LONGEST_LIFETIME = timedelta(minutes=5)
 CLOCKS_DIFFER = timedelta(seconds=10)
 LONGEST_ASSERTION = 8 * 1024
 LONGEST_JTI = 255
+TOO_LONG = f"The client assertion lives too long: its exp may be at most {LONGEST_LIFETIME.seconds} seconds ahead."
 # Keys and certificates from whoever signed, extensions, another way to sign: none of them is anything a client needs.
 REFUSED_IN_HEADER = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64"})
 # What of a key makes it one; the rest was looked at by `keys_for`.
@@ -98,10 +99,12 @@ class ClientAssertions:
             and isinstance(sole, str)
             and sole in self.audiences
             and begun
-            and now < expires_at <= longest
+            and now < expires_at
         )
         if not right or not isinstance(jti, str) or not 1 <= len(jti) <= LONGEST_JTI or not _encodable(jti):
             raise ClientRefused
+        if expires_at > longest:
+            raise ClientRefused(TOO_LONG)  # its signature holds, so the client's own maker reads this
         return jti, datetime.fromtimestamp(expires_at, UTC)
 
 

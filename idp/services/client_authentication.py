@@ -22,10 +22,13 @@ METHODS = ("client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT, "none")
 
 
 class ClientRefused(InvalidClientError):  # type: ignore[misc]
-    """One status, text and header, whether the client is unknown, disabled or has another secret."""
+    """
+    One status, text and header, whether the client is unknown, disabled or has another secret. Another *description* only
+    for who has proved to hold the client's key.
+    """
 
-    def __init__(self) -> None:
-        super().__init__("Client authentication failed.", status_code=401)
+    def __init__(self, description: str = "Client authentication failed.") -> None:
+        super().__init__(description, status_code=401)
 
     def get_headers(self) -> list[tuple[str, str]]:
         common = [header for header in super().get_headers() if header[0] != "WWW-Authenticate"]

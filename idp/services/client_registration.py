@@ -74,6 +74,20 @@ class ClientRegistration:
             raise Conflict(f"There is a client {client.client_id} already.")
         return Registered(await self.find(client.client_id), registered.secret)
 
+    async def restore(self, client: Client, *, dry_run: bool = False) -> bool:
+        """
+        As it was exported, so with the secrets that it has. False when the id is taken: then nothing changes.
+
+        Raises `ValidationFailed` naming every fault, `Conflict` for the built-in client. *dry_run* writes nothing.
+        """
+        restored = _faultless(replace(client, client_id=_own(client.client_id)))
+        if await self.clients.present(client.client_id) is not None:
+            return False
+        if dry_run:
+            return True
+        await self.keys.provide(client.signing_algorithms)
+        return await self.clients.add(restored if restored.keeps_secret else replace(restored, secrets=()))
+
     async def find(self, client_id: str) -> Client:
         return _found(await self.clients.present(client_id), client_id)
 

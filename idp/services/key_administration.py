@@ -14,15 +14,25 @@ import structlog
 
 from idp.domain.errors import Conflict, InvalidKeyFile
 from idp.domain.events import Events, KeyRotated
-from idp.domain.signing_keys import SigningKey, SigningKeys
+from idp.domain.signing_keys import ALGORITHMS, KeyState, SigningKey, SigningKeys
 
 log = structlog.get_logger("idp.keys")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyAdministration:
+    """*provision*: keys may be made here. Else only those of algorithms that have one can be asked for."""
+
     keys: SigningKeys
     events: Events
+    provision: bool = True
+
+    def offered(self) -> Sequence[str]:
+        """The algorithms that a client may have its ID tokens in."""
+        if self.provision:
+            return ALGORITHMS
+        signing = {key.algorithm for key in self.keys.list() if key.state is KeyState.ACTIVE}
+        return [algorithm for algorithm in ALGORITHMS if algorithm in signing]
 
     async def all(self) -> Sequence[SigningKey]:
         """Public facts only: active, next, retired, expired, withdrawn."""
@@ -48,7 +58,7 @@ class KeyAdministration:
             # Its text names the folder, which is nothing for who is outside of the machine.
             log.warning("keys_not_made", reason=str(fault))
             raise Conflict(
-                "This server cannot write to its folder of signing keys, or finds a fault in it: its log says more. "
+                "This server cannot write to its folder of signing keys, or may not, or finds a fault in it: its log says more. "
                 "Make the key with `idp keys rotate` where that folder can be written."
             ) from None
         for key in made:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from idp.domain.errors import InvalidCredentials
-from idp.domain.events import DamagedPasswordHash, Events, SignInFailed
+from idp.domain.errors import InvalidCredentials, PasswordsBusy
+from idp.domain.events import DamagedPasswordHash, Events, SignInFailed, origin
 from idp.domain.lockout import Counter
 from idp.domain.passwords import Passwords, Verdict
+from idp.domain.user_agents import device_label
 from idp.domain.users import User, Users
 from idp.services.devices import Device, Devices
 from idp.services.lockout import Lockout
@@ -39,7 +41,7 @@ class Login:
                 raise InvalidCredentials(reason=_cause(user, verdict))
             await attempt.succeeded()
         if verdict.outdated and stored is not None:
-            await self.users.replace_password_hash(user.id, stored, await self.passwords.hash(password))
+            await self._rehash(user, stored, password)
         return user
 
     async def confirm(self, user_id: UUID, password: str, *, device: str | None = None) -> User:
@@ -57,6 +59,11 @@ class Login:
         """The device from which *user* has just signed in, to be recognised the next time. *device* as it was presented."""
         return self.devices.known_from_now_on(device, user.id)
 
+    async def _rehash(self, user: User, stored: str, password: str) -> None:
+        """Who has proved the password is signed in whether or not there is time for another hash: the next sign-in makes it."""
+        with suppress(PasswordsBusy):
+            await self.users.replace_password_hash(user.id, stored, await self.passwords.hash(password))
+
     def _counter(self, address: str, user: User | None, device: str | None) -> Counter:
         if user is None:
             return Counter(address)
@@ -66,7 +73,8 @@ class Login:
     async def _failure(self, user: User | None, verdict: Verdict) -> SignInFailed:
         if user is not None and verdict.damaged:
             await self.events.record(DamagedPasswordHash(user_id=user.id))
-        return SignInFailed(user_id=user.id if user else None, cause=_cause(user, verdict))
+        device = device_label(origin.get().user_agent)
+        return SignInFailed(user_id=user.id if user else None, cause=_cause(user, verdict), device=device)
 
 
 def _cause(user: User | None, verdict: Verdict) -> str:

@@ -28,6 +28,7 @@ from idp.services.refresh_watch import INVALID, RefreshWatch
 log = structlog.get_logger("idp.sessions")
 
 LONGEST_USER_AGENT = 256
+USERS_AT_ONCE = 100
 
 # What a look at a family finds that may be exchanged: Redis may have lost the family, or its latest rotation.
 LIVE = (Outcome.OK, Outcome.FORWARD, Outcome.MISSING)
@@ -74,13 +75,14 @@ class SessionService:
             user_agent=printable_agent(where.user_agent),
         )
 
-    async def start(self, session: Session, *, refreshable: bool) -> str | None:
+    async def start(self, session: Session, *, refreshable: bool, consented_at: datetime | None = None) -> str | None:
         """
         Store *session*; its first refresh token if it is to have any.
 
-        Raises `InvalidCredentials` when the user was disabled or signed out everywhere since the password was checked.
+        Raises `InvalidCredentials` when the user was disabled or signed out everywhere since the password was checked, or
+        has withdrawn the consent of *consented_at*.
         """
-        if not await self.sessions.add(session):
+        if not await self.sessions.add(session, consented_at):
             raise InvalidCredentials(reason="the account changed during sign-in")
         if not refreshable:
             return None
@@ -175,6 +177,19 @@ class SessionService:
         ended = await self.sessions.revoke_all(user_id, reason)
         await self.entomb(ended, reason)
         return len(ended)
+
+    async def end_everybodys(self, reason: RevokedReason, on_ended: Callable[[int], None]) -> int:
+        """
+        Every session of every user, of clients and of browsers, that began before this call: some users at a time, each
+        step whole. How many sessions of clients ended; *on_ended* is told so of each step. Raises `StoreUnavailable`:
+        what had ended stays so.
+        """
+        began_before, after, total = self.now(), None, 0
+        while step := await self.sessions.revoke_next(began_before, after, USERS_AT_ONCE, reason):
+            await self.entomb(step.sessions, reason)
+            after, total = step.last, total + len(step.sessions)
+            on_ended(len(step.sessions))
+        return total
 
     async def end_each(self, user_id: UUID, reason: RevokedReason) -> None:
         """Every live session of clients, each by itself: who is signed in on the hosted page stays so."""

@@ -17,14 +17,14 @@ from idp.domain.clients import Client, Clients
 from idp.domain.errors import InsufficientScope, InvalidToken
 from idp.domain.sessions import SessionState
 from idp.domain.signing_keys import SigningKeys
-from idp.domain.users import Users
+from idp.domain.users import Profiles
 from idp.services.access_tokens import AccessTokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserInfo:
     access_tokens: AccessTokens
-    users: Users
+    profiles: Profiles
     clients: Clients
     keys: SigningKeys
     issuer: str
@@ -38,7 +38,7 @@ class UserInfo:
         live = await self.access_tokens.live(presented)
         if live.state is None or "openid" not in live.scopes:
             raise InsufficientScope
-        user = await self.users.find(live.state.session.user_id)
+        user = await self.profiles.find(live.state.session.user_id, live.state.user_updated_at)
         client = await self.clients.find(live.state.session.client_id)
         if user is None or client is None or not client.enabled:
             raise InvalidToken(reason="the user or the client is gone")

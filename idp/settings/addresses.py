@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address
+from urllib.parse import parse_qsl
 
 from idp.settings.parsing import Parser, Unacceptable
 
@@ -18,14 +19,27 @@ URL = re.compile(
 SERVER = re.compile(r"(?:[A-Za-z0-9_.%~-]+|\[(?P<literal>[0-9A-Fa-f:.%]+)\])(?::(?P<port>[0-9]{1,5}))?")
 MAILBOX = r"[^\s@<>,;:\"()]+@[^\s@<>,;:\"()]+"
 
+SENTINEL_PATH = r"/[^/]+(?:/[0-9]*)?"  # a service, perhaps a database
+CLUSTER_PATH = r"/?0?"  # a cluster has database 0 only
 REDIS_PATHS = {
     "redis": r"(?:/[0-9]*)?",
     "rediss": r"(?:/[0-9]*)?",
     "unix": r"/.+",
-    "redis+sentinel": r"/[^/]+(?:/[0-9]*)?",
-    "redis+cluster": r"/?0?",
+    "redis+sentinel": SENTINEL_PATH,
+    "rediss+sentinel": SENTINEL_PATH,
+    "redis+cluster": CLUSTER_PATH,
+    "rediss+cluster": CLUSTER_PATH,
 }
-MANY_HOSTS = {"redis+sentinel", "redis+cluster"}
+# What each parameter of a Postgres URL may be. Any other would be ignored, and a misspelt `sslmode` be no TLS.
+DATABASE_PARAMETERS = {
+    "host": r".+",
+    "port": r"[0-9]{1,5}(?:,[0-9]{1,5})*",
+    "sslmode": r"disable|allow|prefer|require|verify-ca|verify-full",
+    **dict.fromkeys(("sslrootcert", "sslcert", "sslkey", "sslcrl"), r".+"),
+    "statement_cache_size": r"[0-9]{1,5}",
+    "target_session_attrs": r"any|primary|standby|read-write|read-only",
+}
+MANY_HOSTS = {"redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"}
 
 
 def bind() -> Parser:
@@ -73,6 +87,7 @@ def database_url() -> Parser:
         url = _url(text)
         if url["scheme"] not in {"postgresql", "postgres"} or (url["hosts"] and not _are_servers(url["hosts"])):
             raise ValueError
+        _require_parameters(text.partition("?")[2])
         return text
 
     return Parser("`postgresql://user:password@host:5432/name`, special characters in it percent-encoded", read)
@@ -92,7 +107,7 @@ def redis_url() -> Parser:
 
     return Parser(
         "`redis://host:6379/0`, `rediss://…`, `unix:///path`, `redis+sentinel://h1,h2/service` or "
-        "`redis+cluster://h1,h2`, special characters in it percent-encoded",
+        "`redis+cluster://h1,h2` (with TLS `rediss+…`), special characters in it percent-encoded",
         read,
     )
 
@@ -107,6 +122,17 @@ def smtp_url() -> Parser:
         return text
 
     return Parser("`smtp://user:password@host:587` or `smtps://…`, special characters in it percent-encoded", read)
+
+
+def collector() -> Parser:
+    """No user in it: a collector that wants credentials takes them in a header."""
+
+    def read(text: str) -> str:
+        if re.fullmatch(ORIGIN + r"(?:/[A-Za-z0-9_.~%-]+)*/?", text) is None:
+            raise ValueError
+        return text
+
+    return Parser("an `http://` or `https://` address such as `http://localhost:4318`, without user and query", read)
 
 
 def mail_address() -> Parser:
@@ -133,6 +159,15 @@ def _url(text: str) -> re.Match[str]:
     if match is None:
         raise ValueError
     return match
+
+
+def _require_parameters(query: str) -> None:
+    given = parse_qsl(query, keep_blank_values=True)
+    if any(re.fullmatch(DATABASE_PARAMETERS.get(name, r"(?!)"), value) is None for name, value in given):
+        raise Unacceptable(
+            "a parameter after the `?` is unknown or has a value that it cannot have; "
+            f"there are {', '.join(f'`{name}`' for name in DATABASE_PARAMETERS)} as libpq has them."
+        )
 
 
 def _are_servers(hosts: str, *, many: bool = True) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from idp.settings import addresses, parsing
 from idp.settings.hosted_fields import PAGES, SESSIONS
 from idp.settings.setting import Group, Setting
+from idp.settings.trace_fields import TRACES
 
 SERVER = Group(
     "Server",
@@ -24,6 +25,21 @@ SERVER = Group(
         ),
         Setting("IDP_BIND", "127.0.0.1:8000", "Where the server listens.", addresses.bind()),
         Setting("IDP_WORKERS", "1", "Processes that serve requests.", parsing.integer(1, 512)),
+        Setting(
+            "IDP_DRAIN",
+            None,
+            "How long a server that was asked to stop says that it is not ready, and still serves, before it stops "
+            "listening: longer than the proxy in front takes to notice.",
+            parsing.duration("0s", "5m"),
+            unset="`5s`; in development `0s`",
+        ),
+        Setting(
+            "IDP_RELEASE",
+            None,
+            "What `/health/detailed` calls this release, such as the tag of its image; a roll-out waits for it.",
+            parsing.label(),
+            unset="the version of the package",
+        ),
         Setting(
             "IDP_LOG_FORMAT",
             "auto",
@@ -67,9 +83,15 @@ STORES = Group(
         Setting(
             "IDP_DATABASE_REPLICA_URLS",
             None,
-            "Read replicas.",
+            "Standbys of that database, which answer what may be a moment old.",
             parsing.listed(addresses.database_url()),
             secret=True,
+        ),
+        Setting(
+            "IDP_DATABASE_REPLICA_LAG",
+            "5s",
+            "A standby that is further behind is not asked.",
+            parsing.duration("2s", "1m"),
         ),
         Setting(
             "IDP_DATABASE_POOL",
@@ -100,6 +122,12 @@ KEYS = Group(
     "Keys, secrets and the first administrator",
     (
         Setting("IDP_KEYS_DIR", "keys", "Signing keys.", parsing.path()),
+        Setting(
+            "IDP_KEYS_PROVISION",
+            "true",
+            "`false`: no server makes a key, only `idp keys`. For nodes that have copies of the folder.",
+            parsing.boolean(),
+        ),
         Setting("IDP_KEY_BITS", "2048", "Size of a new RSA key.", parsing.integer_of(2048, 3072, 4096)),
         Setting(
             "IDP_JWKS_MAX_AGE",
@@ -241,5 +269,5 @@ MAIL = Group(
     ),
 )
 
-GROUPS = (SERVER, STORES, KEYS, TOKENS, SESSIONS, LIMITS, CLIENTS, MAIL, PAGES)
+GROUPS = (SERVER, STORES, KEYS, TOKENS, SESSIONS, LIMITS, CLIENTS, MAIL, TRACES, PAGES)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)

@@ -143,6 +143,15 @@ def bearer_token(shortest: int = 1) -> Parser:
     return Parser(f"{size}letters, digits and `-._~+/` (RFC 6750)", read)
 
 
+def label() -> Parser:
+    def read(text: str) -> str:
+        if re.fullmatch(r"[A-Za-z0-9._+-]{1,128}", text) is None:
+            raise ValueError
+        return text
+
+    return Parser("up to 128 letters, digits and `._+-`", read)
+
+
 def _length(text: str) -> timedelta:
     match = re.fullmatch(r"([0-9]{1,8})([smhd]?)", text)
     if match is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from difflib import get_close_matches
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ EMPTY_WHEN_UNSET = {
     "IDP_TRUSTED_PROXIES",
     "IDP_CORS_ORIGINS",
     "IDP_BRAND_LINKS",
+    "IDP_OTEL_HEADERS",
 }
 LONGEST_SHOWN = 80
+DRAIN_IN_PRODUCTION = timedelta(seconds=5)
 
 
 class SettingsError(Exception):
@@ -125,6 +129,9 @@ def _assembled(values: dict[str, Any], *, bind_is_default: bool) -> Settings:
     host, port = values.pop("bind")
     values["secrets"] = values.pop("secret")
     values["issuer"] = values["issuer"] or _local_issuer(port)
+    if values["drain"] is None:
+        values["drain"] = DRAIN_IN_PRODUCTION if values["env"] == "production" else timedelta()
+    values["release"] = values["release"] or version("idp")
     values["mail_from"] = values["mail_from"] or _sender(values["issuer"])
     return Settings(**values, bind_host=host, bind_port=port, bind_is_default=bind_is_default)
 

@@ -38,11 +38,14 @@ class Settings:
     bind_port: int
     bind_is_default: bool
     workers: int
+    drain: timedelta
+    release: str
     log_format: Literal["auto", "json", "console"]
 
     database_url: str | None = field(metadata=SECRET)
     migration_database_url: str | None = field(metadata=SECRET)
     database_replica_urls: tuple[str, ...] = field(metadata=SECRET)
+    database_replica_lag: timedelta
     database_pool: int
     redis_url: str | None = field(metadata=SECRET)
     embedded: bool | None
@@ -50,6 +53,7 @@ class Settings:
 
     keys_dir: Path
     key_bits: int
+    keys_provision: bool
     jwks_max_age: timedelta
     secrets: tuple[bytes, ...] = field(metadata=SECRET)
     admin_email: str
@@ -85,6 +89,11 @@ class Settings:
     mail_from: str
     metrics_token: str | None = field(metadata=SECRET)
     audit_retention: timedelta
+
+    otel_endpoint: str | None
+    otel_headers: tuple[tuple[str, str], ...] = field(metadata=SECRET)
+    otel_service_name: str
+    otel_sample_ratio: float
 
     brand_name: str
     brand_logo_url: str | None

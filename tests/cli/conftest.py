@@ -15,7 +15,7 @@ import prepared_stores
 import pytest
 from program import Forked, Forks
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.gateways.embedded import EmbeddedStores, StoreUrls
 
 

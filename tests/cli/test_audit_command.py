@@ -13,7 +13,7 @@ import pytest
 from audit_rows import chained_day, without_chain
 from program import Forked
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.gateways.embedded import StoreUrls
 
 INSERT = """

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from catalogue import CONSTRAINTS, INDEXES, RUNTIME_RIGHTS
+from structlog.testing import capture_logs
 
 from idp.database import migration
-from idp.database.postgres import credentials
+from idp.database.servers import Servers, credentials
 from idp.domain.errors import StoreUnavailable
 from idp.gateways.embedded import EmbeddedStores, StoreUrls
 
@@ -140,7 +141,7 @@ async def test_the_models_and_the_migrations_agree(empty: StoreUrls) -> None:
 
     from idp.database.postgres import tortoise_config
 
-    config = tortoise_config(empty.migration, 1)
+    config = tortoise_config(Servers(empty.migration), 1)
     config["apps"]["idp"]["migrations"] = migration.package()
     async with TortoiseContext() as context:
         await context.init(config=config)
@@ -162,3 +163,43 @@ async def test_status_names_the_steps_that_are_missing(empty: StoreUrls) -> None
 async def test_a_database_that_is_not_there_is_unavailable(urls: StoreUrls) -> None:
     with pytest.raises(StoreUnavailable):
         await migration.status(urls.database.replace("/idp?", "/nothing?"))
+
+
+async def test_a_step_gives_way_to_a_long_transaction_and_comes_back(
+    empty: StoreUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes after it goes on: what waits behind a waiting change waits for both otherwise."""
+    monkeypatch.setattr(migration, "STEP_LOCK_WAIT", "50ms")
+    monkeypatch.setattr(migration, "STEP_PAUSE", 0.05)
+    await migration.migrate(empty.migration, RUNTIME)
+    *_, before, last = migration.known_steps()
+    await migration.downgrade(empty.migration, before)
+    holder, other = await connected(empty.migration), await connected(empty.database)
+    async with asyncio.timeout(60):
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE users IN ACCESS SHARE MODE")
+            with capture_logs() as lines:
+                running = asyncio.create_task(migration.migrate(empty.migration, RUNTIME))
+                while len(lines) < 2:
+                    assert await other.fetchval("SELECT count(*) FROM users") == 0
+            assert not running.done()
+        applied = await running
+    await holder.close()
+    await other.close()
+
+    assert applied == [last]
+    assert {line["event"] for line in lines} == {"migration_gave_way"}
+
+
+async def test_a_release_leaves_alone_what_a_newer_one_has_brought_further(empty: StoreUrls) -> None:
+    await migration.migrate(empty.migration, RUNTIME)
+    connection = await connected(empty.migration)
+    await connection.execute(
+        "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ('idp', '9999_of_tomorrow', now())"
+    )
+    await connection.close()
+
+    assert await migration.migrate(empty.migration, RUNTIME) == []
+    assert all(step.applied for step in await migration.status(empty.database))
+    with pytest.raises(migration.NewerSchema, match="9999_of_tomorrow"):
+        await migration.downgrade(empty.migration, None)

@@ -14,7 +14,8 @@ import pytest
 from tortoise import connections, context
 
 from idp.database import postgres as module
-from idp.database.postgres import Postgres, answering, credentials
+from idp.database.postgres import Postgres, answering
+from idp.database.servers import credentials
 from idp.domain.errors import StoreUnavailable
 from idp.gateways.embedded import EmbeddedStores
 
@@ -148,6 +149,41 @@ async def test_a_database_that_is_read_only_is_unavailable(opened: Opened) -> No
         with pytest.raises(StoreUnavailable):
             async with postgres.connection() as connection:
                 await connection.execute("BEGIN READ ONLY; CREATE TABLE never (id int)")
+
+
+@pytest.mark.parametrize("first", [one, read], ids=["pool", "reader"])
+async def test_a_server_that_stops_taking_writes_is_left_and_not_even_read_from(
+    opened: Opened, url: str, first: Any
+) -> None:
+    """Another one was promoted, and what this one tells grows old: an open connection must not go on with it."""
+    admin = await asyncpg.connect(**credentials(url))
+
+    async def writes(mode: str) -> None:
+        await admin.execute("SET default_transaction_read_only = off")
+        await admin.execute(f"ALTER SYSTEM SET default_transaction_read_only = {mode}")
+        await admin.execute("SELECT pg_reload_conf()")
+
+    async with opened() as postgres:
+        assert [await one(postgres), await read(postgres)] == [1, 1]
+        await writes("on")
+        try:
+            async with asyncio.timeout(10):
+                with pytest.raises(StoreUnavailable):
+                    while True:  # until the server has read its configuration
+                        await first(postgres)
+            for ask in (one, read):
+                with pytest.raises(StoreUnavailable):
+                    await ask(postgres)
+        finally:
+            await writes("off")
+        async with asyncio.timeout(10):
+            while True:
+                with suppress(StoreUnavailable):
+                    answers = [await one(postgres), await read(postgres)]
+                    break
+                await asyncio.sleep(0.01)
+        assert answers == [1, 1]
+    await admin.close()
 
 
 @pytest.mark.parametrize("through_tortoise", [False, True])

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import redis.asyncio
 from redis.asyncio import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
-from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from idp.database import redis as module
-from idp.database.redis import ANSWER_TIMEOUT, CONNECT_TIMEOUT, RedisStore, client_for
+from idp.database import redis_server as module
+from idp.database.redis import RedisStore
+from idp.database.redis_server import ANSWER_TIMEOUT
+from idp.database.redis_urls import CONNECT_TIMEOUT, ClusterUrl, client_for
 from idp.database.scripts import Script, load
 from idp.domain.errors import StoreUnavailable
 from idp.gateways.embedded import EmbeddedStores
@@ -59,19 +60,42 @@ def test_sentinels_and_their_service_are_told_by_scheme() -> None:
     assert {"username": "ada", "password": "p@ss", "db": 2}.items() <= pool.connection_kwargs.items()
 
 
+def test_sentinels_have_a_password_of_their_own() -> None:
+    pool = client_for("redis+sentinel://:pw@h1/idp?sentinel_username=eve&sentinel_password=s%40fe").connection_pool
+
+    (watcher,) = pool.sentinel_manager.sentinels
+    assert {"username": "eve", "password": "s@fe"}.items() <= watcher.connection_pool.connection_kwargs.items()
+
+
 def test_a_cluster_is_told_by_scheme() -> None:
-    client = client_for("redis+cluster://:pw@h1:7001,h2")
+    read = ClusterUrl.read("redis+cluster://ada:p%40ss@h1:7001,h2,[::1]:7002")
+    node = read.client(("h3", 7003)).connection_pool
 
-    assert isinstance(client, RedisCluster)
-    assert set(client.nodes_manager.startup_nodes) == {"h1:7001", "h2:6379"}
-    assert client.connection_kwargs["password"] == "pw"
+    assert read.named == (("h1", 7001), ("h2", 6379), ("::1", 7002))
+    assert node.connection_class is Connection
+    assert {"host": "h3", "port": 7003, "username": "ada", "password": "p@ss"}.items() <= node.connection_kwargs.items()
 
 
-@pytest.mark.parametrize("url", ["redis://h", "rediss://h", "unix:///s", "redis+sentinel://h/s", "redis+cluster://h"])
+def test_tls_goes_to_every_server_of_a_list() -> None:
+    node = ClusterUrl.read("rediss+cluster://h1?ssl_ca_certs=/ca.pem").client(("h3", 7003)).connection_pool
+    master = client_for("rediss+sentinel://h1/idp?ssl_ca_certs=/ca.pem").connection_pool
+    (watcher,) = master.sentinel_manager.sentinels
+
+    for pool in (node, master, watcher.connection_pool):
+        assert issubclass(pool.connection_class, SSLConnection)
+        assert pool.connection_kwargs["ssl_ca_certs"] == "/ca.pem"
+
+
+@pytest.mark.parametrize("url", ["redis://h", "rediss://h", "unix:///s", "redis+sentinel://h/s"])
 def test_every_form_has_deadlines(url: str) -> None:
-    client = client_for(url)
+    kwargs = client_for(url).connection_pool.connection_kwargs
 
-    kwargs = client.connection_kwargs if isinstance(client, RedisCluster) else client.connection_pool.connection_kwargs
+    assert (kwargs["socket_connect_timeout"], kwargs["socket_timeout"]) == (CONNECT_TIMEOUT, ANSWER_TIMEOUT)
+
+
+def test_nodes_of_a_cluster_have_deadlines() -> None:
+    kwargs = ClusterUrl.read("redis+cluster://h").client(("h", 1)).connection_pool.connection_kwargs
+
     assert (kwargs["socket_connect_timeout"], kwargs["socket_timeout"]) == (CONNECT_TIMEOUT, ANSWER_TIMEOUT)
 
 

@@ -14,7 +14,7 @@ import redis.asyncio
 from clients import PASSWORD, Client, Log, browser, refreshing
 from sites import Site, resident
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("faults")]
 

@@ -16,7 +16,7 @@ import pytest
 from clients import Client, Log, browser, refreshing
 from sites import Nursery, Site, alive
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("faults")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 
@@ -189,12 +190,28 @@ async def test_withdrawing_consent_ends_the_applications_sessions(world: World, 
 
 
 async def test_the_history_tells_of_sign_ins_and_failures(world: World, browser: Browser, email: str) -> None:
-    await world.post("/auth/login", email=email, password="Wrong-Horse-7")
+    agent = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Canary/7 Firefox/140.0"}
+    await world.post("/auth/login", email=email, password="Wrong-Horse-7", headers=agent)
 
     page = await browser.get("/account/history")
 
     assert "Signed in" in page.text
     assert "Sign-in failed" in page.text
+    assert "Firefox on Linux" in page.text
+
+
+async def test_of_a_device_the_trail_keeps_words_of_ours_and_nothing_that_it_says(world: World, email: str) -> None:
+    agent = {"User-Agent": "Canary-agent/7 (Windows NT 10.0; build 4711) Edg/140.0"}
+
+    for password in ("Wrong-Horse-7", PASSWORD):
+        await world.post("/auth/login", email=email, password=password, headers=agent)
+    rows = await world.database.fetch(
+        "SELECT name, detail FROM audit.events WHERE user_id = (SELECT id FROM users WHERE email_norm = $1)", email
+    )
+
+    devices = {row["name"]: json.loads(row["detail"]).get("device") for row in rows}
+    assert devices["sign_in_failed"] == devices["signed_in"] == "Edge on Windows"
+    assert "anary" not in str(rows)
 
 
 async def test_deleting_the_account_needs_the_password_and_ends_all(world: World, browser: Browser, email: str) -> None:

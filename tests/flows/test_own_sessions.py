@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
+from hosted import Browser, Party
 from own_account import bearer, delete, user_of
 from world import PASSWORD, Tokens, World
 
@@ -69,6 +70,45 @@ async def test_a_refresh_soon_after_writes_nothing(world: World) -> None:
     await world.services.session_service.checkpoints.write()
 
     assert (await world.session(tokens))["last_used_at"] == before
+
+
+async def test_browsers_are_on_the_list_and_end_with_all_that_hangs_on_them(world: World) -> None:
+    """SE15."""
+    party = await Party.registered(world)
+    async with Browser(world) as browser:
+        mine = await world.signed_in()
+        body = await party.tokens(browser, mine.email)
+        inside = Tokens(body["access_token"], body["refresh_token"], party.client.client_id, None, mine.email)
+
+        ((seen,), (own,)) = [
+            (await world.http.get("/auth/sessions", headers=bearer(mine))).json()["browsers"],
+            (await world.http.get("/auth/sessions", headers=bearer(inside))).json()["browsers"],
+        ]
+        ended = await world.http.delete(f"/auth/sessions/{seen['id']}", headers=bearer(mine))
+
+        assert seen.keys() == {"id", "device", "address", "createdAt", "lastUsedAt", "expiresAt", "current"}
+        assert (seen["current"], own["current"], seen["address"]) == (False, True, "127.0.0.1")
+        assert ended.status_code == 204
+        assert (await browser.get("/account")).headers["location"] == "/login"
+    assert (await party.refresh(inside.refresh_token)).json()["error"] == "invalid_grant"
+    assert (await world.http.get("/auth/sessions", headers=bearer(mine))).json()["browsers"] == []
+
+
+async def test_nobody_sees_or_ends_the_browser_of_somebody_else(world: World) -> None:
+    """AD3, SE15."""
+    mine = await world.signed_in()
+    async with Browser(world) as browser:
+        email = await world.registered()
+        await browser.signed_in(email)
+        (browser_id,) = await world.database.fetchrow(
+            "SELECT b.id FROM browser_sessions b JOIN users u ON u.id = b.user_id WHERE u.email_norm = $1", email
+        )
+
+        listed = (await world.http.get("/auth/sessions", headers=bearer(mine))).json()["browsers"]
+        ended = await world.http.delete(f"/auth/sessions/{browser_id}", headers=bearer(mine))
+
+        assert (listed, ended.status_code) == ([], 404)
+        assert (await browser.get("/account")).status_code == 200
 
 
 async def test_ending_a_session_signs_that_device_out(world: World) -> None:

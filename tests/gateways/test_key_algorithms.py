@@ -61,6 +61,31 @@ def opened(folder: Path, clock: Clock) -> Callable[[], KeyFiles]:
     return opened
 
 
+def test_who_may_make_no_key_names_the_one_that_is_missing_and_leaves_the_folder_alone(
+    folder: Path, clock: Clock, opened: Callable[[], KeyFiles]
+) -> None:
+    """Nodes with copies of a folder: each would make its own, which the others do not know."""
+
+    def bound() -> KeyFiles:
+        return KeyFiles(folder, provision=False, publish_ahead=MAX_AGE, token_lifetime=TOKEN_LIFETIME, now=clock)
+
+    with pytest.raises(InvalidKeyFile, match="idp keys rotate --algorithm RS256"):
+        bound().load()
+    made = opened()
+    keys = bound()
+    keys.load()
+    for forbidden in (keys.rotate_all, lambda: keys.provide(["ES256"])):
+        with pytest.raises(InvalidKeyFile, match="IDP_KEYS_PROVISION=false"):
+            forbidden()
+
+    assert states(keys) == states(made) == {signer(made): KeyState.ACTIVE}
+    assert len(list(folder.glob("*.json"))) == 1
+    made.provide(["ES256"])
+    keys.reload()
+    assert keys.provide(["ES256"]) == ()
+    assert signer(keys, "ES256") == signer(made, "ES256")
+
+
 @pytest.fixture
 def keys(opened: Callable[[], KeyFiles]) -> KeyFiles:
     """With a key of each algorithm."""

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -39,6 +40,9 @@ from key_folders import (
 from idp.domain.errors import Conflict, InvalidKeyFile, NotFound, Unavailable
 from idp.domain.signing_keys import KeyState
 from idp.gateways.key_files import KeyFiles
+from idp.gateways.key_folder import KeyFolder
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -486,6 +490,60 @@ def test_a_damaged_file_is_refused_by_name(opened, folder, name, content, why):
         opened()
 
     assert str(refused.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("mode", "accepted"),
+    [(0o640, True), (0o440, True), (0o660, False), (0o644, False)],
+    ids=["0640", "0440", "0660", "0644"],
+)
+def test_a_file_of_root_may_be_read_by_the_group_of_the_server(mode, accepted):
+    """As Kubernetes mounts a secret for a user that is not root."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file to another group")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, "keys")
+        path = put(folder / "mine.pem", rsa_pem(), mode=mode)
+        os.chown(path, 0, NOBODY)
+        for open_to_all in (Path(place), folder):
+            open_to_all.chmod(0o755)
+
+        assert as_nobody(lambda: len(KeyFolder(folder).read())) == (1 if accepted else None)
+
+
+def as_nobody(work: Callable[[], int]) -> int | None:
+    """What *work* gives in a process of another user; None when it raises."""
+    child = os.fork()
+    if child == 0:
+        status = 255
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            status = work()
+        finally:
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return None if status == 255 else status
+
+
+def test_keys_behind_a_link_that_is_moved_are_all_taken_at_once(folder, tmp_path, clock):
+    """As Kubernetes changes a mounted secret: new files in a new folder, then the link `..data` names that one."""
+    folder.mkdir()
+    link = folder / "..data"
+    for name in ("..1", "..2"):
+        put(folder / name / "mine.pem", rsa_pem(), clock.at)
+    link.symlink_to("..1")
+    keys = KeyFiles(link, publish_ahead=MAX_AGE, token_lifetime=TOKEN_LIFETIME, now=clock)
+    keys.load()
+    (first,) = published(keys)
+
+    (tmp_path / "new").symlink_to("..2")
+    (tmp_path / "new").replace(link)
+
+    assert keys.reload()
+    (second,) = published(keys)
+    assert first != second
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])

@@ -26,7 +26,7 @@ from inbox import Inbox, smtp_server
 from process import ServerProcess, free_port
 from world import PASSWORD
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.gateways.embedded import EmbeddedStores
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("defaults")]

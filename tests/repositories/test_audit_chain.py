@@ -14,7 +14,7 @@ from audit_rows import chained_day, without_chain
 from world import World
 
 from idp.bootstrap import Services
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.domain.audit import ExaminedDay, Fault
 from idp.domain.events import Occurrence, Origin, SignInFailed, TokensRefreshed
 from idp.gateways.embedded import StoreUrls

@@ -16,7 +16,7 @@ import pytest
 import redis.asyncio
 from process import ServerProcess
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.gateways.embedded import EmbeddedStores
 
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from urllib.parse import quote
 
-import bcrypt
 import httpx
 import pytest
 from raw_http import exchanged
@@ -251,7 +250,7 @@ async def test_a_client_disabled_elsewhere_is_refused_a_second_later(
 async def test_a_client_secret_costs_no_password_hash(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """CA8. Trap 33: the check is synchronous, so it must be quick; the secret has 256 bits, a digest of it is enough."""
     client, hashed = await world.client(), []
-    monkeypatch.setattr("idp.gateways.passwords.bcrypt", SimpleNamespace(hashpw=hashed.append, gensalt=bcrypt.gensalt))
+    monkeypatch.setattr("idp.gateways.password_checks.bcrypt", SimpleNamespace(hashpw=hashed.append))
 
     right = await world.token(client.auth, grant_type="client_credentials")
     wrong = await world.token(Registered(client.client_id, "wrong").auth, grant_type="client_credentials")

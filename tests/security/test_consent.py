@@ -234,6 +234,31 @@ async def test_consent_that_was_withdrawn_is_asked_for_again(world: World, party
     assert asks(new)
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["withdrawn", "withdrawn and given anew"])
+async def test_a_code_is_worth_nothing_once_its_consent_is_withdrawn(world: World, party: Party, again: bool) -> None:
+    """AZ18: what is on its way to the client rests on the consent that it was issued with, and on no later one."""
+    async with Browser(world) as browser:
+        answer = await browser.authorized(party, await world.registered())
+        csrf = form_of(await browser.get("/account/applications")).fields
+        await browser.http.post("/account/applications", data=csrf | {"client_id": party.client.client_id})
+        if again:
+            await browser.submit(await browser.authorize(party.again()), "allow")
+        refused = await party.redeem(answer["code"])
+
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+    assert "password" not in refused.json()["error_description"]
+
+
+async def test_a_code_outlives_a_consent_that_is_added_to(world: World, party: Party) -> None:
+    """AZ18: allowing more in another tab takes nothing back."""
+    async with Browser(world) as browser:
+        answer = await browser.authorized(party, await world.registered(), scope="openid")
+        await browser.submit(await browser.authorize(party.again(), scope="openid email"), "allow")
+        redeemed = await party.redeem(answer["code"])
+
+    assert redeemed.status_code == 200, redeemed.text
+
+
 async def test_a_request_ends_half_an_hour_after_it_was_made_whatever_was_done_with_it(
     world: World, party: Party
 ) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from process import ServerProcess
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.gateways.embedded import EmbeddedStores
 
 pytestmark = pytest.mark.isolated

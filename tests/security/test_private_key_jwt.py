@@ -193,8 +193,8 @@ def later(seconds: float) -> float:
         *({name: True} for name in ("iss", "sub", "aud", "exp", "iat", "nbf", "jti")),
         *({name: 1} for name in ("iss", "sub", "aud", "jti")),
         *({name: "1"} for name in ("exp", "iat", "nbf")),
-        *({"exp": partial(later, seconds)} for seconds in (-1, -3600, 320, 3600, 10**9)),
-        *({"exp": value} for value in (0, -1, 1e308, float("nan"), float("inf"), 10**400, -(10**400))),
+        *({"exp": partial(later, seconds)} for seconds in (-1, -3600)),
+        *({"exp": value} for value in (0, -1, float("nan"), 10**400, -(10**400))),
         *({name: partial(later, 60)} for name in ("iat", "nbf")),
         *({name: value} for name in ("iat", "nbf") for value in (1e308, float("nan"), float("inf"), 10**400)),
         *(
@@ -217,6 +217,19 @@ async def test_a_claim_that_is_missing_wrong_or_odd_refuses_it(
     given = {name: value() if callable(value) else value for name, value in changed.items()}
 
     assert refused(await asked(world, client.signed(client.claims(**given))))
+
+
+@pytest.mark.parametrize("ahead", [320, 3600, 10**9, 1e308, float("inf")])
+async def test_who_signs_for_too_long_is_told_the_maximum(world: World, client: Service, ahead: float) -> None:
+    """CA11. Libraries sign for an hour unless told otherwise; nobody but the holder of the key learns more than before."""
+    claims = client.claims(exp=time.time() + ahead)
+
+    answer = await asked(world, client.signed(claims))
+    forged = await asked(world, client.signed(claims)[:-8] + "AAAAAAAA")
+
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert "at most 300 seconds ahead" in answer.json()["error_description"]
+    assert refused(forged)
 
 
 @pytest.mark.parametrize("more", ["https://api.example", "{issuer}", "{issuer}/oauth2/token"])

@@ -12,7 +12,7 @@ import pytest
 from process import ServerProcess
 from world import PASSWORD
 
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.gateways.embedded import EmbeddedStores
 
 pytestmark = pytest.mark.isolated

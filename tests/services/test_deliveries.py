@@ -17,7 +17,7 @@ from process import ServerProcess, free_port
 from world import PASSWORD
 
 from idp.bootstrap.accounts import mail_jobs
-from idp.database.postgres import credentials
+from idp.database.servers import credentials
 from idp.gateways.embedded import EmbeddedStores
 from idp.settings import Settings
 

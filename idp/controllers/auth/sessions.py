@@ -7,15 +7,18 @@ from uuid import UUID
 from quart import Blueprint
 
 from idp.controllers.access import Guard, signed_in
-from idp.controllers.auth.shapes import OwnSession, OwnSessionsAnswer
+from idp.controllers.auth.shapes import OwnBrowser, OwnSession, OwnSessionsAnswer
 from idp.controllers.limited import Limited
 from idp.controllers.operation import operation
 from idp.domain.errors import NotFound
 from idp.domain.limits import Category
+from idp.services.hosted_login import HostedLogin
 from idp.services.own_sessions import OwnSessions
 
 
-def own_session_routes(own_sessions: OwnSessions, guard: Guard, limited: Limited) -> Blueprint:
+def own_session_routes(
+    own_sessions: OwnSessions, hosted_login: HostedLogin, guard: Guard, limited: Limited
+) -> Blueprint:
     routes = Blueprint("own_sessions", __name__)
 
     @routes.get("/auth/sessions")
@@ -25,13 +28,21 @@ def own_session_routes(own_sessions: OwnSessions, guard: Guard, limited: Limited
     async def read() -> OwnSessionsAnswer:
         current = signed_in().session
         found = await own_sessions.list_of(current.user_id)
-        return OwnSessionsAnswer(sessions=[OwnSession.of(shown, current=current.id) for shown in found])
+        browsers = await hosted_login.browsers.list_of(current.user_id)
+        return OwnSessionsAnswer(
+            sessions=[OwnSession.of(shown, current=current.id) for shown in found],
+            browsers=[OwnBrowser.of(browser, current=current.browser_session_id) for browser in browsers],
+        )
 
     @routes.delete("/auth/sessions/<uuid:session_id>")
     @limited(Category.API)
     @guard.user
-    @operation("End one session", refuses=(NotFound,))
+    @operation("End one session, or that of a browser with all that hang on it", refuses=(NotFound,))
     async def end(session_id: UUID) -> None:
-        await own_sessions.end(signed_in().session.user_id, session_id)
+        user_id = signed_in().session.user_id
+        try:
+            await own_sessions.end(user_id, session_id)
+        except NotFound:
+            await hosted_login.end_own(user_id, session_id)
 
     return routes

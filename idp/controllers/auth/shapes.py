@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
 from idp.controllers.claim_shapes import GivenClaims, ShownClaims
 from idp.controllers.shapes import Body, Instant, Shape
+from idp.domain.browser_sessions import BrowserSession
 from idp.domain.errors import FieldError, ValidationFailed
 from idp.domain.passwords import FEWEST_CHARACTERS, MOST_CHARACTERS
 from idp.domain.user_agents import device_name
@@ -192,5 +193,33 @@ class OwnSession(Shape):
         )
 
 
+class OwnBrowser(Shape):
+    """
+    A browser in which the user is signed in on the hosted pages. *device* and *address* are those of the sign-in;
+    *current*: the session that asks hangs on it.
+    """
+
+    id: UUID
+    device: str
+    address: str | None
+    created_at: Instant
+    last_used_at: Instant
+    expires_at: Instant
+    current: bool
+
+    @classmethod
+    def of(cls, browser: BrowserSession, *, current: UUID | None) -> Self:
+        return cls(
+            id=browser.id,
+            device=device_name(browser.user_agent),
+            address=browser.address,
+            created_at=browser.created_at,
+            last_used_at=browser.last_used_at,
+            expires_at=browser.expires_at,
+            current=browser.id == current,
+        )
+
+
 class OwnSessionsAnswer(Shape):
     sessions: list[OwnSession]
+    browsers: list[OwnBrowser]

@@ -170,7 +170,14 @@ def _session(shown: ShownSession) -> Mapping[str, Any]:
 
 def _event(event: RecordedEvent, names: Mapping[str, str]) -> Mapping[str, Any]:
     client_name = names.get(event.client_id, event.client_id) if event.client_id else None
-    return {"at": event.at, "kind": event.name, "device": None, "address": event.address, "client_name": client_name}
+    device = event.detail.get("device")
+    return {
+        "at": event.at,
+        "kind": event.name,
+        "device": device if isinstance(device, str) else None,
+        "address": event.address,
+        "client_name": client_name,
+    }
 
 
 def _id(text: str | None) -> UUID | None:

@@ -9,11 +9,14 @@ from importlib.resources import files
 
 @dataclass(frozen=True, slots=True)
 class Script:
+    """*name* is the file's, for who watches what is called."""
+
     source: str
     sha1: str
+    name: str = ""
 
 
 def load(*names: str) -> Script:
     """These files in a row: the first ones hold functions that the last one calls."""
     source = "\n".join((files(__package__) / f"{name}.lua").read_text("utf-8") for name in names)
-    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(), names[-1])

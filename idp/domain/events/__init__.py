@@ -13,6 +13,7 @@ from idp.domain.events.accounts import (
     EmailVerified,
     MailDropped,
     PasswordChanged,
+    PasswordRehashed,
     PasswordReset,
     PasswordResetRequested,
     ProfileChanged,
@@ -28,6 +29,7 @@ from idp.domain.events.administration import (
     UserCreated,
     UserDisabled,
     UserEnabled,
+    UserImported,
     UserUpdated,
 )
 from idp.domain.events.event import (
@@ -106,6 +108,7 @@ __all__ = [
     "Occurrence",
     "Origin",
     "PasswordChanged",
+    "PasswordRehashed",
     "PasswordReset",
     "PasswordResetRequested",
     "PasswordResetTriggered",
@@ -126,6 +129,7 @@ __all__ = [
     "UserDeleted",
     "UserDisabled",
     "UserEnabled",
+    "UserImported",
     "UserRegistered",
     "UserUpdated",
     "Value",

@@ -37,6 +37,16 @@ class PasswordChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordRehashed(Event):
+    """
+    The right password was presented for a hash of another system, or of fewer rounds: it is stored as a hash of this server
+    now. No session ended.
+    """
+
+    name = "password_rehashed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordResetRequested(Event):
     """For an account that exists; a request for an unknown address leaves no event."""
 

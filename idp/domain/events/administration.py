@@ -16,6 +16,15 @@ class UserCreated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UserImported(Event):
+    """An account of another system, or of a file that this one wrote. *source*: jsonl, keycloak or auth0."""
+
+    name = "user_imported"
+    source: str
+    roles: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserUpdated(Event):
     """
     An administrator changed name, address or what else is told of the user: of those claims it does not say what they were.

@@ -9,16 +9,21 @@ from idp.domain.events.event import Counted, Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn(Event):
-    """A session has begun: of a client that was handed the password, or without *client_id* of a browser on the hosted page."""
+    """
+    A session has begun: of a client that was handed the password, or without *client_id* of a browser on the hosted page.
+    *device*: browser and system in words of ours, as the caller said.
+    """
 
     name = "signed_in"
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reauthenticated(Event):
-    """Who was signed in on the hosted page has proved it again."""
+    """Who was signed in on the hosted page has proved it again. *device* as in `signed_in`."""
 
     name = "reauthenticated"
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +78,14 @@ class ConsentWithdrawn(Event):
 class SignInFailed(Event):
     """
     *cause*: unknown_address, wrong_password, disabled or damaged_hash. Only the trail may tell them apart. *identifier*:
-    the first digits of a keyed digest of the address, the same for every spelling of it.
+    the first digits of a keyed digest of the address, the same for every spelling of it. *device* as in `signed_in`.
     """
 
     name = "sign_in_failed"
     severity = "warning"
     cause: str
     identifier: str | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

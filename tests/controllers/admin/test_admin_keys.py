@@ -89,3 +89,30 @@ async def test_a_folder_that_cannot_be_written_is_said_without_its_name(
     assert "cannot write" in refused.json()["detail"]
     assert str(keys_folder) not in refused.text
     assert await states(node, admin) == ["active"]
+
+
+async def test_a_node_that_may_make_no_keys_offers_those_that_are_there(
+    node: World, keys_folder: Path, admin: Tokens
+) -> None:
+    """Else a client would be registered for an algorithm that each node signs with another key, or with none."""
+    settings = replace(node.settings, keys_provision=False)
+    keys = KeyAdministration(
+        keys=key_files(settings, provision=False), events=node.services.events, provision=settings.keys_provision
+    )
+    administration = replace(
+        node.services.administration, keys=keys, clients=replace(node.services.administration.clients, keys=keys)
+    )
+    services = replace(node.services, administration=administration, client_registration=administration.clients)
+    client = {"name": "A", "grantTypes": ["authorization_code"], "redirectUris": ["https://app.example/callback"]}
+    transport = httpx.ASGITransport(app=create_app(services, settings))  # type: ignore[arg-type]
+    async with httpx.AsyncClient(base_url=settings.issuer, transport=transport) as http:
+        bound = World(http, services, settings, node.database, node.cache, node.tokens)
+        offered = (await http.get("/.well-known/openid-configuration")).json()
+        rotated = await bound.call("POST", "/admin/keys/rotate", admin)
+        wanted = await bound.call("POST", "/admin/clients", admin, json={**client, "idTokenSignedResponseAlg": "ES256"})
+
+    assert offered["id_token_signing_alg_values_supported"] == ["RS256"]
+    assert offered["userinfo_signing_alg_values_supported"] == ["RS256"]
+    assert (rotated.status_code, wanted.status_code) == (409, 409)
+    assert "idp keys rotate" in wanted.json()["detail"]
+    assert len(list(keys_folder.glob("*.json"))) == 1

@@ -15,6 +15,7 @@ from idp.app import create_app
 from idp.database.postgres import Postgres
 from idp.database.redis import RedisStore
 from idp.gateways.embedded import StoreUrls
+from idp.repositories.reading import Reading
 from idp.repositories.statistics import StoreStatistics
 from idp.services.statistics import Statistics
 
@@ -35,7 +36,8 @@ def clock() -> Clock:
 async def serving(world: World, clock: Clock, urls: StoreUrls, cache: str) -> AsyncIterator[World]:
     """The same server with statistics that were never asked for."""
     redis = RedisStore(cache)
-    statistics = Statistics(StoreStatistics(Postgres(urls.database, 2), redis), clock)
+    postgres = Postgres(urls.database, 2)
+    statistics = Statistics(StoreStatistics(postgres, Reading.primary_alone(postgres), redis), clock)
     services = replace(world.services, administration=replace(world.services.administration, statistics=statistics))
     transport = httpx.ASGITransport(app=create_app(services, world.settings))  # type: ignore[arg-type]
     async with httpx.AsyncClient(base_url=world.settings.issuer, transport=transport) as http:

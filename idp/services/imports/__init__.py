@@ -1,0 +1,1 @@
+"""Accounts that come from elsewhere: what each format says, and taking them over in batches."""

@@ -1,0 +1,67 @@
+"""Consents as JSON lines: which user has allowed which client what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from idp.domain.client_rules import SCOPE_TOKEN
+from idp.domain.clients import CLIENT_ID
+from idp.domain.consents import Consent
+from idp.domain.transfers import ConsentFate, ConsentImports
+from idp.domain.user_imports import Entry
+from idp.services.imports.members import Members
+from idp.services.imports.tally import Tally
+
+MEMBERS = tuple(field.name for field in fields(Consent))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentImport:
+    imports: ConsentImports
+
+    async def take(self, entries: Sequence[Entry], *, dry_run: bool = False) -> Tally:
+        """One step. Raises `StoreUnavailable`."""
+        tally = Tally()
+        good = tally.readable(entries, consent_of)
+        fates = await self.imports.add_all([consent for _, consent in good], dry_run=dry_run)
+        for (entry, _), fate in zip(good, fates, strict=True):
+            if fate in (ConsentFate.CREATED, ConsentFate.KNOWN):
+                tally.created += fate is ConsentFate.CREATED
+                tally.known += fate is ConsentFate.KNOWN
+            else:
+                tally.refuse(entry, f"{fate}: import those first.")
+        return tally.sorted()
+
+
+def line_of(consent: Consent) -> dict[str, Any]:
+    return {
+        "user_id": str(consent.user_id),
+        "client_id": consent.client_id,
+        "scope": consent.scope,
+        "created_at": consent.created_at.isoformat(),
+        "updated_at": consent.updated_at.isoformat(),
+    }
+
+
+def consent_of(value: object) -> Consent:
+    """Raises `ValueError`."""
+    members = Members(value)
+    members.require_known(MEMBERS)
+    found = {
+        "user_id": members.id("user_id"),
+        "client_id": members.text("client_id"),
+        "scope": members.text("scope"),
+        "created_at": members.instant("created_at"),
+        "updated_at": members.instant("updated_at"),
+    }
+    for name, value_of in found.items():
+        if value_of is None:
+            raise members.fault(name, "a consent needs one.")
+    scopes = str(found["scope"]).split()
+    if not scopes or not all(SCOPE_TOKEN.fullmatch(scope) for scope in scopes):
+        raise members.fault("scope", "must be scopes, parted by spaces.")
+    if not CLIENT_ID.fullmatch(str(found["client_id"])):
+        raise members.fault("client_id", "this is no id of a client.")
+    return Consent(**found)  # type: ignore[arg-type]

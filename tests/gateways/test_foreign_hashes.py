@@ -1,0 +1,160 @@
+"""Hashes of other systems: each form verifies as its maker wrote it; what costs too much or is malformed is refused."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterator
+
+import argon2
+import bcrypt
+import pytest
+from passlib.hash import pbkdf2_sha1, pbkdf2_sha256, pbkdf2_sha512, scrypt
+
+from idp.domain.password_hashes import UnusableHash, argon2_text, pbkdf2_text, scrypt_text
+from idp.domain.passwords import Verdict
+from idp.gateways import passwords as gateway
+from idp.gateways.passwords import BcryptPasswords
+
+RIGHT, WRONG = "Crème brûlée 1", "Crème brulée 1"
+OCTETS = RIGHT.encode()
+SALT = b"sixteen bytes!!!"
+# From Django's own tests (auth_tests/test_hashers.py), of "lètmein".
+DJANGO_SCRYPT = (
+    "scrypt$16384$seasalt$8$1$Qj3+9PPyRjSJIebHnG81TMjsqtaIGxNQG/aEB/NYafTJ7tibgfYz71m0ldQESkXFRkdVCBhhY8mx7rQwite/Pw=="
+)
+
+
+def django_pbkdf2(algorithm: str) -> str:
+    digest = hashlib.pbkdf2_hmac(algorithm, OCTETS, b"seasalt", 1000)
+    return f"pbkdf2_{algorithm}$1000$seasalt${b64encode(digest).decode()}"
+
+
+def keycloak_pbkdf2(algorithm: str) -> str:
+    """512 bits of whatever digest, as Keycloak derives."""
+    return pbkdf2_text(algorithm, 1000, SALT, hashlib.pbkdf2_hmac(algorithm, OCTETS, SALT, 1000, 64))
+
+
+def argon2_hash(kind: argon2.Type, lanes: int = 1) -> str:
+    return argon2.PasswordHasher(time_cost=2, memory_cost=256, parallelism=lanes, type=kind).hash(RIGHT)
+
+
+def django_bcrypt_sha256() -> str:
+    presented = hashlib.sha256(OCTETS).hexdigest().encode()
+    return "bcrypt_sha256$" + bcrypt.hashpw(presented, bcrypt.gensalt(4)).decode()
+
+
+STORED = {
+    "bcrypt 2a": bcrypt.hashpw(OCTETS, bcrypt.gensalt(4, prefix=b"2a")).decode(),
+    "bcrypt 2b": bcrypt.hashpw(OCTETS, bcrypt.gensalt(4)).decode(),
+    "bcrypt 2y": bcrypt.hashpw(OCTETS, bcrypt.gensalt(4)).decode().replace("$2b$", "$2y$"),
+    "bcrypt of more rounds than ours": bcrypt.hashpw(OCTETS, bcrypt.gensalt(6)).decode(),
+    "bcrypt of Django": "bcrypt$" + bcrypt.hashpw(OCTETS, bcrypt.gensalt(4)).decode(),
+    "bcrypt_sha256 of Django": django_bcrypt_sha256(),
+    "argon2id": argon2_hash(argon2.Type.ID),
+    "argon2id in four lanes": argon2_hash(argon2.Type.ID, 4),
+    "argon2i": argon2_hash(argon2.Type.I),
+    "argon2d": argon2_hash(argon2.Type.D),
+    "argon2 of Django": "argon2" + argon2_hash(argon2.Type.ID),
+    "pbkdf2 of passlib": pbkdf2_sha1.using(rounds=1000).hash(RIGHT),
+    "pbkdf2-sha256 of passlib": pbkdf2_sha256.using(rounds=1000).hash(RIGHT),
+    "pbkdf2-sha512 of passlib": pbkdf2_sha512.using(rounds=1000).hash(RIGHT),
+    "pbkdf2_sha256 of Django": django_pbkdf2("sha256"),
+    "pbkdf2_sha1 of Django": django_pbkdf2("sha1"),
+    "pbkdf2 of Keycloak": keycloak_pbkdf2("sha1"),
+    "pbkdf2-sha256 of Keycloak": keycloak_pbkdf2("sha256"),
+    "pbkdf2-sha512 of Keycloak": keycloak_pbkdf2("sha512"),
+    "scrypt of passlib": scrypt.using(rounds=4, block_size=8, parallelism=2).hash(RIGHT),
+    "scrypt by its parts": scrypt_text(16, 8, 1, SALT, hashlib.scrypt(OCTETS, salt=SALT, n=16, r=8, p=1, dklen=64)),
+}
+LONG = b64encode(b"x" * 32).decode().rstrip("=")
+DEAR = {
+    "bcrypt": "$2b$17$" + "O" * 22 + "8J9IVgzPJupHI2vi8VsZa7b0D892NvC",
+    "pbkdf2": f"$pbkdf2-sha256$i=2000001,l=32${LONG}${LONG}",
+    "pbkdf2 of Django": f"pbkdf2_sha256$999999999$salt${LONG}=",
+    "scrypt's memory": f"$scrypt$ln=20,r=8,p=1${LONG}${LONG}",
+    "scrypt's N": f"$scrypt$ln=99,r=8,p=1${LONG}${LONG}",
+    "scrypt's p": f"$scrypt$ln=16,r=8,p=9${LONG}${LONG}",
+    "scrypt of Django": f"scrypt$1048576$salt$8$1${LONG}=",
+    "argon2's memory": argon2_text("id", 19, 1 << 20, 1, 1, SALT, b"x" * 32),
+    "argon2's passes": argon2_text("id", 19, 65536, 999_999_999, 1, SALT, b"x" * 32),
+    "argon2's lanes": argon2_text("id", 19, 65536, 1, 17, SALT, b"x" * 32),
+}
+MALFORMED = {
+    "another scheme": "$6$rounds=5000$salt$digest",
+    "plain text": "Crème brûlée 1",
+    "MD5": "5f4dcc3b5aa765d61d8327deb882cf99",
+    "PBKDF2 without salt": f"$pbkdf2-sha256$1000$${LONG}",
+    "PBKDF2 of MD5": f"$pbkdf2-md5$i=1000,l=32${LONG}${LONG}",
+    "PBKDF2 with no iteration": f"$pbkdf2-sha256$0${LONG}${LONG}",
+    "PBKDF2 of another length": f"$pbkdf2-sha256$i=1000,l=16${LONG}${LONG}",
+    "a short digest": "$pbkdf2-sha256$1000$c2FsdA$c2FsdA",
+    "no base64": f"$pbkdf2-sha256$1000${LONG}$AAAAAAAAAAAAAAAAAAAAAAAAA",
+    "scrypt's N of 1": f"$scrypt$ln=0,r=8,p=1${LONG}${LONG}",
+    "scrypt's r of 0": f"$scrypt$ln=4,r=0,p=1${LONG}${LONG}",
+    "scrypt's N that is no power": f"scrypt$1000$salt$8$1${LONG}=",
+    "argon2 with too little memory": argon2_text("id", 19, 7, 1, 1, SALT, b"x" * 32),
+    "argon2 with a short salt": argon2_text("id", 19, 64, 1, 1, b"salt", b"x" * 32),
+    "argon2 of no version": argon2_text("id", 18, 64, 1, 1, SALT, b"x" * 32),
+    "a line break": STORED["argon2id"] + "\n",
+    "too long": f"$pbkdf2-sha256$1000${LONG}${'A' * 2000}",
+}
+
+
+@pytest.fixture
+def passwords() -> Iterator[BcryptPasswords]:
+    made = BcryptPasswords(4, 1)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("stored", STORED.values(), ids=STORED)
+async def test_the_right_password_matches_and_is_to_be_hashed_anew(passwords: BcryptPasswords, stored: str) -> None:
+    passwords.require_usable(stored)
+
+    assert await passwords.verify(RIGHT, stored) == Verdict(matched=True, outdated=True)
+    assert await passwords.verify(WRONG, stored) == Verdict(matched=False, outdated=True)
+
+
+async def test_a_hash_that_django_published_matches(passwords: BcryptPasswords) -> None:
+    assert (await passwords.verify("lètmein", DJANGO_SCRYPT)).matched
+    assert not (await passwords.verify("letmein", DJANGO_SCRYPT)).matched
+
+
+async def test_passwords_of_any_kind_are_compared(passwords: BcryptPasswords) -> None:
+    for stored in STORED.values():
+        for password in ("", "\ud800", "a\0b", "x" * 5000):
+            assert not (await passwords.verify(password, stored)).matched
+
+
+@pytest.mark.parametrize("stored", {**DEAR, **MALFORMED}.values(), ids={**DEAR, **MALFORMED})
+async def test_what_costs_too_much_or_is_malformed_is_refused_and_never_computed(
+    passwords: BcryptPasswords, monkeypatch: pytest.MonkeyPatch, stored: str
+) -> None:
+    """Whoever wrote the file chose the parameters, and anyone could have them computed by trying to sign in."""
+    monkeypatch.setattr(gateway.password_checks, "matches", None)
+
+    with pytest.raises(UnusableHash) as refused:
+        passwords.require_usable(stored)
+
+    assert stored not in str(refused.value)
+    assert await passwords.verify(RIGHT, stored) == Verdict(matched=False, damaged=True)
+
+
+@pytest.mark.parametrize("name", ["pbkdf2-sha256 of passlib", "scrypt of passlib"])
+async def test_a_wrong_password_for_a_cheap_hash_costs_about_as_much_as_an_unknown_user(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    done: list[int] = []
+    digest = gateway.bcrypt_digest
+    monkeypatch.setattr(
+        gateway, "bcrypt_digest", lambda octets, rounds, salt: done.append(2**rounds) or digest(octets, rounds, salt)
+    )
+    passwords = BcryptPasswords(10, 1)
+    try:
+        await passwords.verify(WRONG, STORED[name])
+    finally:
+        passwords.close()
+
+    # These hashes take a few milliseconds, one of ours of ten rounds 70.
+    assert 2**9 <= sum(done) <= 2**10
