@@ -19,6 +19,8 @@ from process import ServerProcess
 
 from idp.gateways.embedded import EmbeddedStores
 
+pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("traces")]
+
 PROXY = "127.0.0.2"
 OTHERS_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 OTHERS_SPAN = "00f067aa0ba902b7"
@@ -47,13 +49,14 @@ class Traced:
         return answer
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """Of the log, for one request."""
+        """Of the log, for one request: those written before it was over. Refreshes are counted and told later."""
         found = [json.loads(line) for line in self.server.output().splitlines() if line.startswith("{")]
-        return [line for line in found if line.get("request_id") == name]
+        return [line for line in found if line.get("request_id") == name and line["event"] != "tokens_refreshed"]
 
     def trace(self, name: str) -> SeenSpan:
         trace_id = next(line["trace_id"] for line in self.lines(name) if line["event"] == "request")
-        return self.collector.await_root(lambda root: root.trace_id == trace_id)
+        # Parts of a trace may come a batch earlier, and the request's own span is the last.
+        return self.collector.await_root(lambda root: root.trace_id == trace_id and root.kind == "server")
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +250,7 @@ def test_probes_and_what_goes_on_without_a_request_are_no_traces(traced: Traced)
 
     roots = traced.collector.roots()
     assert [root.name for root in roots if "/health" in str(root.attributes)] == []
-    assert {root.kind for root in roots if root.name != "deliver mail"} == {"server"}
+    assert {root.kind for root in roots if root.name != "deliver mail" and not root.parent_id} == {"server"}
 
 
 def test_a_strangers_trace_is_linked_and_decides_nothing(traced: Traced) -> None:
