@@ -12,11 +12,11 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import prepared_stores
 import pytest
 from clients import Client, Log, browser, refreshing
 from debian_programs import required
 from poolers import Pooler
-from prepared_stores import prepare
 from process import ServerProcess
 from sets import ADMIN, Administrator
 from sites import SECRET
@@ -46,7 +46,7 @@ def pooled() -> Iterator[Pooled]:
     folder = Path(tempfile.mkdtemp(prefix="idp-"))
     if os.geteuid() == 0:
         folder.chmod(0o711)
-    prepare(folder / "stores")
+    prepared_stores.prepare(folder / "stores")
     with EmbeddedStores(folder / "stores", durable=False) as stores:
         urls = stores.start()
         with Pooler(command, folder / "pooler", urls.database, CONNECTIONS) as pooler:
