@@ -14,6 +14,7 @@ from tortoise.migrations.executor import MigrationExecutor
 
 from idp.database import migration
 from idp.database.postgres import tortoise_config
+from idp.database.servers import Servers
 
 # Of before there was a release that they could have stopped.
 BEFORE_THE_FIRST_RELEASE = {"0001_initial", "0002_accounts_limits_chain", "0003_hosted_login"}
@@ -26,7 +27,7 @@ def module(step: str) -> ModuleType:
 
 async def statements(step: str) -> list[str]:
     """What it sends. Nothing is connected to."""
-    config: dict[str, Any] = tortoise_config("postgresql://nobody@nowhere/none", 1)
+    config: dict[str, Any] = tortoise_config(Servers("postgresql://nobody@nowhere/none"), 1)
     config["apps"]["idp"]["migrations"] = migration.package()
     async with TortoiseContext() as context:
         await context.init(config=config)
