@@ -24,8 +24,10 @@ def prepare(folder: Path) -> None:
     """*folder* is what `EmbeddedStores` will be given. One that has stores already stays as it is."""
     if (folder / "postgres").exists():
         return
-    folder.mkdir(parents=True, exist_ok=True)
     source = _template()
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        shutil.copymode(source, folder)
     names = [str(source / name) for name in ("postgres", "valkey", "secrets.json")]
     subprocess.run(["cp", "-a", *names, str(folder)], check=True)
 

@@ -48,6 +48,7 @@ random | make idp_app_password $stores
 random | make idp_migrate_password $stores
 random | make idp_replication_password $stores
 random | make valkey_password $stores
+random | make valkey_idp_password $stores
 random | make grafana_password $grafana
 printf 'Aa1-%s' "$(openssl rand -hex 12)" | make admin_password $idp
 
@@ -56,10 +57,16 @@ the metrics_token | make prometheus_token $prometheus
 echo "postgresql://idp_app:$(the idp_app_password)@postgres:5432/idp" | make database_url $idp
 echo "postgresql://idp_migrate:$(the idp_migrate_password)@postgres:5432/idp" | make migration_database_url $idp
 echo "postgresql://idp_app:$(the idp_app_password)@postgres-replica:5432/idp" | make database_replica_urls $idp
-echo "redis://:$(the valkey_password)@valkey:6379/0" | make redis_url $idp
+valkey_idp=idp:$(the valkey_idp_password)
+echo "redis://$valkey_idp@valkey:6379/0" | make redis_url $idp
 cluster=valkey-1:6379,valkey-2:6379,valkey-3:6379,valkey-4:6379,valkey-5:6379,valkey-6:6379
-echo "redis+cluster://:$(the valkey_password)@$cluster" | make redis_cluster_url $idp
-printf 'requirepass %s\nprimaryauth %s\n' "$(the valkey_password)" "$(the valkey_password)" | make valkey.conf $stores
+echo "redis+cluster://$valkey_idp@$cluster" | make redis_cluster_url $idp
+make valkey.conf $stores <<CONF
+requirepass $(the valkey_password)
+primaryauth $(the valkey_password)
+# All keys are idp's here, whatever the next release calls them. What administers the server is not: docs/valkey.md has less.
+user idp on >$(the valkey_idp_password) resetchannels ~* +@all -@admin -@dangerous +info +cluster|info +cluster|slots +cluster|shards +cluster|nodes
+CONF
 
 # A certificate for a trial. Put that of your own name here instead: certificates and key in one PEM file.
 if [ ! -s "$folder/tls.pem" ]; then

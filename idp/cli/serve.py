@@ -180,7 +180,7 @@ def _serve(
         raise Stopped(str(fault)) from None
     finally:
         listener.close()  # whoever connects when the last worker has stopped listening is refused, and does not wait
-        workers.stop()
+        workers.stop()  # also when this process fails: it would wait for them at its end otherwise, and they for nothing
 
 
 def _revive(embedded: EmbeddedStores) -> None:

@@ -9,7 +9,9 @@ counts (the highest epoch): a node that hangs, or was cut off and has come back,
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,9 +32,10 @@ from idp.database.redis_urls import Address, ClusterUrl
 # Moved twice, and asked elsewhere: what a slot on its way may need. More is a cluster that is not of one mind.
 REDIRECTIONS = 3
 CHANGED = (ClusterDownError, ReadOnlyError, TryAgainError)
-VIEW_TIMEOUT = 0.5
+VIEW_TIMEOUT = 1.0
 # Hundreds who find a node gone at once ask the others once.
 VIEW_PAUSE = 0.1
+EPOCH = re.compile(rb"cluster_current_epoch:(\d+)")
 UNNAMED = {None, b"", b"?"}
 
 
@@ -159,8 +162,7 @@ class ClusterServers:
 
     async def _take_view(self) -> None:
         asked = {*self._url.named, *self._view.nodes}
-        newest = max(await asyncio.gather(*map(self._view_of, asked)), key=lambda view: view.epoch)
-        # A view without slots is that of a node which was taken out, or has not met the others.
+        newest = newest_of(await asyncio.gather(*map(self._view_of, asked)))
         if newest.slots:
             self._view = newest
             self._leave({*self._servers} - newest.nodes - {*self._url.named})
@@ -173,13 +175,19 @@ class ClusterServers:
                 ranges = await server.command("CLUSTER", "SLOTS")
         except FAULTS:
             return View()
-        return View.of(ranges, int(state.partition(b"cluster_current_epoch:")[2].split()[0]), address)
+        epoch = EPOCH.search(state)
+        return View.of(ranges, int(epoch[1]) if epoch else 0, address)
 
     def _leave(self, addresses: set[Address]) -> None:
         for address in addresses:
             task = asyncio.create_task(self._servers.pop(address).close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+
+def newest_of(views: Iterable[View]) -> View:
+    """A view without slots is that of a node which was taken out or has not met the others; one that has left knows fewer."""
+    return max(views, key=lambda view: (bool(view.slots), view.epoch, len(view.nodes)))
 
 
 def _address(node: list[Any], asked: Address) -> Address:

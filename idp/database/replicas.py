@@ -155,6 +155,7 @@ class Replica:
                 timeout=CONNECT_TIMEOUT,
                 command_timeout=READ_DEADLINE,
                 reset=keep_session_state,
+                server_settings={"application_name": "idp"},
                 connection_class=self._connection_class,
             )
         return self._pool

@@ -17,7 +17,7 @@ PRODUCTION = {
     "IDP_ENV": "production",
     "IDP_ISSUER": "https://id.example.com",
     "IDP_SECRET": "a secret for tests that is long enough",
-    "IDP_BCRYPT_ROUNDS": "12",
+    "IDP_BCRYPT_ROUNDS": "10",
     "IDP_SMTP_URL": "smtps://mail.example.com",
     "IDP_TRUSTED_PROXIES": "10.0.0.0/24",
     "IDP_BRAND_NAME": "Example",
@@ -292,7 +292,6 @@ async def test_a_changed_row_of_the_trail_is_seen(program: Forked, store_urls: S
         await owner.close()
 
     assert (examined.status, statuses(examined)["audit-trail"]) == (1, "failed")
-    assert statuses(program("doctor", "--format", "json"))["audit-trail"] == "ok"
 
 
 async def test_the_rights_of_the_runtime_role_are_read_as_they_are(program: Forked, command_stores, store_urls) -> None:

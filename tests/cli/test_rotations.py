@@ -38,8 +38,6 @@ async def test_a_second_role_gets_its_rights_by_a_migration_that_applies_nothing
         before = Found.of(program, **serving)
         migrated = program.json("db", "migrate", **serving)
         after = Found.of(program, **serving)
-        listed = program("users", "list", **serving)
-        untouched = Found.of(program)
     finally:
         await superuser.execute("DROP OWNED BY idp_app_b")
         await superuser.execute("DROP ROLE idp_app_b")
@@ -50,8 +48,6 @@ async def test_a_second_role_gets_its_rights_by_a_migration_that_applies_nothing
     assert "0001_initial" not in json.dumps(migrated)
     assert (after.checks["database-rights"], after.checks["database-roles"]) == ("ok", "ok")
     assert after.checks["audit-trail"] == "ok"
-    assert listed.status == 0
-    assert untouched.checks["database-rights"] == "ok"
 
 
 async def test_two_passwords_of_valkey_work_until_the_old_one_is_taken_away(

@@ -193,7 +193,7 @@ def test_the_settings_of_a_node_are_what_production_accepts(secrets: Path, servi
 
     assert settings.env == "production"
     assert settings.database_url.startswith("postgresql://idp_app:")
-    assert settings.redis_url.startswith("redis://:")
+    assert settings.redis_url.startswith("redis://idp:")
     assert settings.smtp_url is None
     if service == "migrate":
         assert settings.migration_database_url.startswith("postgresql://idp_migrate:")
@@ -207,7 +207,7 @@ def test_the_settings_files_of_the_profiles_change_the_stores_of_the_nodes(secre
     cluster = settings_of("idp-1", secrets, **env_file("deploy/compose/cluster.env"))
 
     assert "@postgres-replica:5432/" in replica.database_replica_urls[0]
-    assert cluster.redis_url.startswith("redis+cluster://")
+    assert cluster.redis_url.startswith("redis+cluster://idp:")
     named = {node.partition(":")[0] for node in cluster.redis_url.rpartition("@")[2].split(",")}
     assert named == {name for name, service in SERVICES.items() if name.startswith("valkey-") and name != "valkey-join"}
 

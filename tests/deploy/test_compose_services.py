@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -17,13 +17,14 @@ import httpx
 import pytest
 import redis.asyncio
 from compose import compose
+from compose_valkey import valkey_of_compose
 from debian_programs import required
 from process import free_port
 from test_compose import make_secrets
 
 from idp.cli.preparation import migrate
 from idp.gateways.embedded import EmbeddedStores, StoreUrls
-from idp.gateways.embedded.binaries import POSTGRES, VALKEY, installed
+from idp.gateways.embedded.binaries import POSTGRES, installed
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy" / "compose"
@@ -116,20 +117,9 @@ async def test_a_password_is_in_no_log_even_when_its_statement_fails(
 
 
 @pytest.fixture
-async def valkey(secrets: Path, tmp_path: Path) -> AsyncIterator[int]:
-    """Started with the words of compose.yml; the port."""
-    common = (COMPOSE / "valkey" / "common.conf").read_text().replace("dir /data", f"dir {tmp_path}")
-    (tmp_path / "common.conf").write_text(common)
-    command = [
-        part.replace("/run/secrets", str(secrets)).replace("/etc/valkey", str(tmp_path))
-        for part in compose()["services"]["valkey"]["command"]
-    ]
-    port = free_port()
-    arguments = [*command[1:], "--port", str(port), "--bind", "127.0.0.1"]
-    process = subprocess.Popen([str(installed(VALKEY)), *arguments], stdout=subprocess.DEVNULL)
-    yield port
-    process.terminate()
-    process.wait(30)
+def valkey(secrets: Path, tmp_path: Path) -> Iterator[int]:
+    with valkey_of_compose(secrets, tmp_path) as port:
+        yield port
 
 
 async def test_valkey_wants_its_password_and_keeps_what_it_is_told(valkey: int, secrets: Path) -> None:
@@ -138,6 +128,18 @@ async def test_valkey_wants_its_password_and_keeps_what_it_is_told(valkey: int, 
         while not await answers(known):
             await asyncio.sleep(0.02)
         policy = await known.config_get("maxmemory-policy", "appendonly", "save")
+    own = (secrets / "valkey_idp_password").read_text().strip()
+    async with redis.asyncio.Redis(port=valkey, username="idp", password=own) as idp:
+        assert await idp.info("server")
+        for forbidden in (
+            ("FLUSHALL",),
+            ("CONFIG", "GET", "requirepass"),
+            ("SHUTDOWN",),
+            ("ACL", "LIST"),
+            ("KEYS", "*"),
+        ):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                await idp.execute_command(*forbidden)
     async with redis.asyncio.Redis(port=valkey) as unknown:
         with pytest.raises(redis.exceptions.AuthenticationError):
             await unknown.ping()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import tomllib
 from collections.abc import AsyncIterator, Iterator
@@ -18,105 +16,19 @@ import asyncpg
 import httpx
 import pytest
 import wheelhouse
-from dockerfile import stages
-from dockerignore import DockerIgnore
+from compose_valkey import valkey_of_compose
 from image import USER, Image
 from process import free_port
 from relay import relayed
+from test_compose import make_secrets
 
 from idp.gateways.embedded import EmbeddedStores, StoreUrls
 from idp.gateways.embedded.roles import RoleNames, restrict_database
 
 ROOT = Path(__file__).parents[2]
-STAGES = stages((ROOT / "Dockerfile").read_text())
-IGNORE = DockerIgnore((ROOT / ".dockerignore").read_text())
 READY_LIMIT = 60.0
 DATABASE = "image"
-
-# What a checkout may hold that must reach no layer.
-SECRET_FILES = (
-    ".env",
-    ".git/config",
-    ".idp/secret",
-    ".venv/bin/python",
-    "deploy/compose/secrets/secret",
-    "deploy/image/.env",
-    "idp/.env",
-    "idp/server.pem",
-    "idp/cli/__pycache__/serve.cpython-313.pyc",
-    "idp/signing.key",
-    "keys/README.md",
-    "keys/abc.json",
-    "keys/signing.pem",
-    "templates/.env.local",
-    "tests/conftest.py",
-)
-
-
-@pytest.mark.parametrize("path", SECRET_FILES)
-def test_what_is_secret_or_of_no_use_reaches_no_layer(path: str) -> None:
-    assert not IGNORE.allows(path)
-
-
-def test_each_file_that_a_step_names_is_there_and_let_through() -> None:
-    allowed = set(IGNORE.files(ROOT))
-    named = [
-        source
-        for stage in STAGES
-        for copy in stage.all("COPY")
-        if "from" not in copy.flags
-        for source in copy.arguments[:-1]
-    ]
-    mounts = [run.flags["mount"] for stage in STAGES for run in stage.all("RUN") if "mount" in run.flags]
-    named += [part.partition("=")[2] for mount in mounts for part in mount.split(",") if part.startswith("source=")]
-
-    assert named
-    for source in named:
-        assert any(file == source or file.startswith(source.rstrip("/") + "/") for file in allowed), source
-
-
-def test_the_last_stage_keeps_the_rules_of_a_small_and_safe_image() -> None:
-    last = STAGES[-1]
-
-    assert len(STAGES) > 1
-    for stage in STAGES:
-        name, _, tag = stage.image.rpartition(":")
-        assert name == "python", stage.image
-        assert tag.split("-")[0].count(".") == 1, f"{stage.image}: a minor version, and no more"
-        assert "slim" in tag
-    assert last.last("USER").arguments == [f"{USER}:{USER}"]
-    assert last.last("STOPSIGNAL").arguments == ["SIGTERM"]
-    for name in ("ENTRYPOINT", "CMD", "HEALTHCHECK", "RUN"):
-        assert not any(one.shell for stage in STAGES for one in stage.all(name)), f"{name} in shell form"
-    assert not any("apt-get" in " ".join(run.arguments) for stage in STAGES for run in stage.all("RUN"))
-    assert {copy.flags.get("chown") for stage in STAGES for copy in stage.all("COPY")} == {
-        None
-    }  # the user owns no code
-
-
-def test_the_labels_tell_version_and_revision_of_the_build() -> None:
-    labels = dict(pair.split("=", 1) for pair in STAGES[-1].last("LABEL").arguments)
-    given = {one.arguments[0].partition("=")[0] for one in STAGES[-1].all("ARG")}
-
-    assert labels["org.opencontainers.image.version"] == "${VERSION}"
-    assert labels["org.opencontainers.image.revision"] == "${REVISION}"
-    assert given == {"VERSION", "REVISION"}
-    assert {"IDP_RELEASE=${VERSION}"} in [set(one.arguments) for one in STAGES[-1].all("ENV")]
-
-
-@pytest.mark.parametrize(
-    ("linter", "files"),
-    [("hadolint", ("Dockerfile",)), ("shellcheck", tuple(f"deploy/image/{n}.sh" for n in ("build", "system")))],
-    ids=["hadolint", "shellcheck"],
-)
-def test_a_linter_finds_nothing(linter: str, files: tuple[str, ...]) -> None:
-    program = shutil.which(linter, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if program is None:
-        pytest.skip(f"{linter} is not installed")
-
-    found = subprocess.run([program, *files], cwd=ROOT, capture_output=True, text=True, timeout=60)
-
-    assert found.returncode == 0, found.stdout + found.stderr
+ADMIN_PASSWORD = "Correct-Horse-7"
 
 
 @pytest.fixture(scope="module")
@@ -171,44 +83,48 @@ def over_tcp(url: str, port: int) -> str:
 
 
 @pytest.fixture(scope="module")
-async def served(image: Image, embedded: EmbeddedStores, urls: StoreUrls) -> AsyncIterator[Served]:
-    """`db migrate` and then `serve`, as the image runs them, with stores reached by TCP and every secret in a file."""
+async def secrets(image: Image, embedded: EmbeddedStores, urls: StoreUrls) -> AsyncIterator[dict[str, str]]:
+    """Every secret of a node, while its stores run: a new database, and the Valkey of compose.yml with idp's own rights."""
     await fresh_database(embedded)
     postgres = dict(parse_qsl(urlsplit(urls.database).query))
-    redis = urlsplit(urls.redis)
-    async with (
-        relayed(f"{postgres['host']}/.s.PGSQL.{postgres['port']}") as database_port,
-        relayed(redis.path) as redis_port,
-    ):
-        port = free_port()
-        secrets = {
-            "IDP_DATABASE_URL": over_tcp(urls.database, database_port),
-            "IDP_MIGRATION_DATABASE_URL": over_tcp(urls.migration, database_port),
-            "IDP_REDIS_URL": f"redis://:{redis.password}@127.0.0.1:{redis_port}/0",
-            "IDP_SECRET": "a secret of the image that is long enough",
-            "IDP_ADMIN_PASSWORD": "Correct-Horse-7",
-        }
-        log = image.root / "tmp" / "server.log"
-        folder = image.root / "tmp" / "secrets"
-        folder.mkdir()
-        for name, value in secrets.items():
-            (folder / name).write_text(f"{value}\n")
-        given = {f"{name}_FILE": str(folder / name) for name in secrets}
-        given |= {"IDP_ISSUER": "https://id.example.com", "IDP_BIND": f"127.0.0.1:{port}", "IDP_DRAIN": "0s"}
-        environment = image.environment(**given)
-        one = Served(image, environment, "", log, url=f"http://127.0.0.1:{port}")
-        assert await one.run("idp", "db", "migrate") == 0, log.read_text()
-        one.migrated = log.read_text()
-        one.files_before = image.files()
-        command = [*image.stage.last("ENTRYPOINT").arguments, *image.stage.last("CMD").arguments]
-        one.process = image.started(command, environment, log)
-        try:
-            await until_ready(one)
-            yield one
-        finally:
-            if one.process.poll() is None:
-                one.process.kill()
-            one.process.wait()
+    made = image.root.parent / "compose"
+    made.mkdir()
+    make_secrets(made / "secrets")
+    redis_url = (made / "secrets" / "redis_url").read_text().strip()
+    with valkey_of_compose(made / "secrets", made) as redis_port:
+        async with relayed(f"{postgres['host']}/.s.PGSQL.{postgres['port']}") as port:
+            yield {
+                "IDP_DATABASE_URL": over_tcp(urls.database, port),
+                "IDP_MIGRATION_DATABASE_URL": over_tcp(urls.migration, port),
+                "IDP_REDIS_URL": redis_url.replace("@valkey:6379", f"@127.0.0.1:{redis_port}"),
+                "IDP_SECRET": (made / "secrets" / "secret").read_text(),
+                "IDP_ADMIN_PASSWORD": ADMIN_PASSWORD,
+            }
+
+
+@pytest.fixture(scope="module")
+async def served(image: Image, secrets: dict[str, str]) -> AsyncIterator[Served]:
+    """`db migrate` and then `serve`, as the image runs them, with stores reached by TCP and every secret in a file."""
+    log, folder = image.root / "tmp" / "server.log", image.root / "tmp" / "secrets"
+    folder.mkdir()
+    for name, value in secrets.items():
+        (folder / name).write_text(f"{value}\n")
+    given = {f"{name}_FILE": str(folder / name) for name in secrets}
+    port = free_port()
+    given |= {"IDP_ISSUER": "https://id.example.com", "IDP_BIND": f"127.0.0.1:{port}", "IDP_DRAIN": "0s"}
+    one = Served(image, image.environment(**given), "", log, url=f"http://127.0.0.1:{port}")
+    assert await one.run("idp", "db", "migrate") == 0, log.read_text()
+    one.migrated = log.read_text()
+    one.files_before = image.files()
+    command = [*image.stage.last("ENTRYPOINT").arguments, *image.stage.last("CMD").arguments]
+    one.process = image.started(command, one.environment, log)
+    try:
+        await until_ready(one)
+        yield one
+    finally:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.wait()
 
 
 async def until_ready(one: Served) -> None:
@@ -261,6 +177,16 @@ async def test_it_migrates_serves_pages_and_signs(served: Served) -> None:
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert [key["alg"] for key in keys] == ["RS256"]
     assert release == served.image.stage.environment()["IDP_RELEASE"]
+
+
+async def test_its_user_signs_in_with_the_rights_that_its_stores_give_it(served: Served) -> None:
+    who = {"email": "admin@localhost.test", "password": ADMIN_PASSWORD}
+    async with httpx.AsyncClient(base_url=served.url, timeout=30) as http:
+        tokens = (await http.post("/auth/login", json=who)).json()
+        again = await http.post("/auth/refresh", json={"refreshToken": tokens["refreshToken"]})
+
+    assert again.status_code == 200
+    assert again.json()["refreshToken"] != tokens["refreshToken"]
 
 
 @pytest.mark.parametrize("check", ["live", "ready"])

@@ -38,7 +38,7 @@ def commands(page: Path) -> Iterator[Command]:
     outside = FENCE.sub("", text)
     blocks += re.findall(r"(?:^(?: {4,}|\t).*\n)+", outside, re.MULTILINE)
     for block in blocks:
-        for line in block.replace("\\\n", " ").splitlines():
+        for line in re.sub(r"\s*\\\n\s*", " ", block).splitlines():
             yield from _command(page, line, whole=True)
     for code in INLINE.findall(outside):
         yield from _command(page, code, whole=False)
@@ -48,7 +48,7 @@ def _command(page: Path, line: str, *, whole: bool) -> Iterator[Command]:
     line = line.strip().removeprefix("$ ")
     if not line.startswith(tuple(f"{start} " for start in STARTS)):
         return
-    typed = ENDS.split(f"{line} ")[0]
+    typed = ENDS.split(f"{line} ")[0].split("   ")[0]  # what it does may stand beside it
     yield Command(page, tuple(shlex.split(typed)[1:]), whole and "…" not in typed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -104,3 +105,16 @@ async def test_killed_it_takes_workers_and_stores_along_and_a_new_start_goes_on(
             await client.refresh()
         assert await left.is_refused()
     assert log.wrong == []
+
+
+async def test_when_its_folder_is_gone_it_ends_and_takes_its_workers_along(site: Site) -> None:
+    pids = descendants(site.pid)
+    data = site.folder / "data"
+    store = int((data / "postgres" / "postmaster.pid").read_text().split()[0])
+    shutil.rmtree(data)
+
+    os.kill(store, signal.SIGKILL)
+    status = await ended(site)
+
+    assert status != 0
+    await all_gone(pids)

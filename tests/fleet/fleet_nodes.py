@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 import asyncpg
+import prepared_stores
 import replace_node
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -50,6 +51,7 @@ class Fleet:
 
     def __enter__(self) -> Self:
         self._haproxy = required("haproxy")
+        prepared_stores.prepare(self.folder / "stores")
         self.stores = EmbeddedStores(self.folder / "stores", durable=False)
         self.urls = self.stores.start()
         self.settings = {

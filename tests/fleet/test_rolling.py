@@ -45,7 +45,7 @@ async def rolled(fleet: Fleet, tag: str, *options: str, user: str) -> tuple[int,
 
 
 async def releases(fleet: Fleet) -> list[str]:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60, verify=False) as http:
         answers = [await http.get(f"http://127.0.0.1:{port}/health/detailed") for port in fleet.ports.values()]
     return [answer.json()["release"] for answer in answers]
 

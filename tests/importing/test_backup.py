@@ -57,7 +57,10 @@ def verified(http: httpx.Client, tokens: dict[str, Any], issuer: str) -> dict[st
 
 def test_a_backup_of_a_running_server_is_restored_with_its_users_sessions_and_keys(place: Path, forks: Forks) -> None:
     issuer, dump = "https://idp.example", place / "idp.dump"
-    with ServerProcess(place / "old", IDP_ISSUER=issuer) as old, httpx.Client(base_url=old.url) as http:
+    with (
+        ServerProcess(place / "old", IDP_ISSUER=issuer) as old,
+        httpx.Client(base_url=old.url, timeout=60, verify=False) as http,
+    ):
         program = beside(old, forks)
         program.json("users", "create", "--email", EMAIL, "--name", "Ada", "--password-stdin", typed=PASSWORD)
         kept, rotated, revoked = (signed_in(http) for _ in range(3))
@@ -73,7 +76,7 @@ def test_a_backup_of_a_running_server_is_restored_with_its_users_sessions_and_ke
     restored = beside(new, forks).json("db", "restore", str(dump))
     again = beside(new, forks)("db", "restore", str(dump))
 
-    with new, httpx.Client(base_url=new.url) as http:
+    with new, httpx.Client(base_url=new.url, timeout=60, verify=False) as http:
         program = beside(new, forks)
         claims = verified(http, kept, issuer)
         profile = http.get("/auth/profile", headers={"Authorization": f"Bearer {kept['accessToken']}"}).json()["user"]

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import asyncpg
 import httpx
+from prepared_stores import prepare
 from process import UNLIMITED, ServerProcess
 from sites import SECRET
 from standbys import Standby, at_hosts, primary_sockets
@@ -71,6 +72,7 @@ class ReplicatedSite:
         return self
 
     def _start(self) -> None:
+        prepare(self.folder / "stores")
         self.stores = EmbeddedStores(self.folder / "stores")
         self.urls: StoreUrls = self.stores.start()
         # No server here dies with its machine: what they handed to the system outlives them.

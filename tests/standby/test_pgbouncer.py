@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import prepared_stores
 import pytest
 from clients import Client, Log, browser, refreshing
 from debian_programs import required
@@ -45,6 +46,7 @@ def pooled() -> Iterator[Pooled]:
     folder = Path(tempfile.mkdtemp(prefix="idp-"))
     if os.geteuid() == 0:
         folder.chmod(0o711)
+    prepared_stores.prepare(folder / "stores")
     with EmbeddedStores(folder / "stores", durable=False) as stores:
         urls = stores.start()
         with Pooler(command, folder / "pooler", urls.database, CONNECTIONS) as pooler:

@@ -40,6 +40,15 @@ async def test_lists_are_read_from_standbys(
     assert after["primary"] == before["primary"]
 
 
+async def test_standbys_take_turns(
+    replicated: ReplicatedSite, http: httpx.AsyncClient, administrator: Administrator
+) -> None:
+    await asyncio.gather(*(administrator.get("/admin/users") for _ in range(8)))
+
+    connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'idp'"
+    assert all([await standby.run(connected) for standby in replicated.standbys])
+
+
 async def test_a_list_may_be_as_old_as_its_standby_and_no_older_than_the_limit(
     still: ReplicatedSite, http: httpx.AsyncClient, administrator: Administrator
 ) -> None:

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import prepared_stores
 import pytest
 from collector import Collector, SeenSpan
 from process import ServerProcess
 
 from idp.gateways.embedded import EmbeddedStores
+
+pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("traces")]
 
 PROXY = "127.0.0.2"
 OTHERS_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -46,18 +49,20 @@ class Traced:
         return answer
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """Of the log, for one request."""
+        """Of the log, for one request: those written before it was over. Refreshes are counted and told later."""
         found = [json.loads(line) for line in self.server.output().splitlines() if line.startswith("{")]
-        return [line for line in found if line.get("request_id") == name]
+        return [line for line in found if line.get("request_id") == name and line["event"] != "tokens_refreshed"]
 
     def trace(self, name: str) -> SeenSpan:
         trace_id = next(line["trace_id"] for line in self.lines(name) if line["event"] == "request")
-        return self.collector.await_root(lambda root: root.trace_id == trace_id)
+        # Parts of a trace may come a batch earlier, and the request's own span is the last.
+        return self.collector.await_root(lambda root: root.trace_id == trace_id and root.kind == "server")
 
 
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     folder = tmp_path_factory.mktemp("traces")
+    prepared_stores.prepare(folder / "stores")
     with Collector() as collector, EmbeddedStores(folder / "stores", durable=False) as stores:
         urls = stores.start()
         server = ServerProcess(
@@ -72,7 +77,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
             IDP_TRUSTED_PROXIES=f"{PROXY}/32",
             OTEL_BSP_SCHEDULE_DELAY="100",
         )
-        with server, httpx.Client(base_url=server.url, timeout=30) as http:
+        with server, httpx.Client(base_url=server.url, timeout=30, verify=False) as http:
             told = Traced(server, collector, http)
             journey(told)
             break_store(told, stores)
@@ -239,13 +244,13 @@ def test_a_mail_is_a_trace_of_its_own(traced: Traced) -> None:
 
 
 def test_probes_and_what_goes_on_without_a_request_are_no_traces(traced: Traced) -> None:
-    assert httpx.get(f"{traced.server.url}/health/live").status_code == 200
+    assert httpx.get(f"{traced.server.url}/health/live", timeout=60, verify=False).status_code == 200
     traced.ask("after-the-probe", "GET", "/.well-known/jwks.json")
     traced.trace("after-the-probe")
 
     roots = traced.collector.roots()
     assert [root.name for root in roots if "/health" in str(root.attributes)] == []
-    assert {root.kind for root in roots if root.name != "deliver mail"} == {"server"}
+    assert {root.kind for root in roots if root.name != "deliver mail" and not root.parent_id} == {"server"}
 
 
 def test_a_strangers_trace_is_linked_and_decides_nothing(traced: Traced) -> None:

@@ -126,29 +126,31 @@ class Borrowing(pytest.File):
     """Modules by their path below tests/, each with the tests of it that always run; the rest runs with `make soak`."""
 
     def collect(self) -> Iterator[pytest.Collector]:
-        for place, always in tomllib.loads(self.path.read_text()).items():
+        borrowed = tomllib.loads(self.path.read_text())
+        for place, always in borrowed["modules"].items():
             if not always and _only_always(self.config):
                 continue
             path = self.path.parents[1] / place
             nodeid = f"{self.parent.nodeid}/{path.name}" if self.parent else path.name
             module = BorrowedModule.from_parent(self, path=path, nodeid=nodeid)
-            module.always = frozenset(always)
+            module.always, module.unfit = frozenset(always), frozenset(borrowed["unfit"])
             yield module
 
 
 class BorrowedModule(pytest.Module):
     always: frozenset[str]
+    unfit: frozenset[str]
 
-    def collect(self) -> list[pytest.Item | pytest.Collector]:
-        found = list(super().collect())
-        names = {item.originalname for item in found if isinstance(item, pytest.Function)}
+    def collect(self) -> list[pytest.Function]:
+        found = [item for item in super().collect() if isinstance(item, pytest.Function)]
+        names = {item.originalname for item in found}
         assert self.always <= names, f"{self.path.name} has no {sorted(self.always - names)}"
-        if _only_always(self.config):
-            found = [item for item in found if isinstance(item, pytest.Function) and item.originalname in self.always]
+        wanted = self.always if _only_always(self.config) else names - self.unfit
+        found = [item for item in found if item.originalname in wanted]
         for item in found:
             item.add_marker(pytest.mark.isolated)
             item.add_marker(pytest.mark.xdist_group("valkey_topologies"))
-            if isinstance(item, pytest.Function) and item.originalname not in self.always:
+            if item.originalname not in self.always:
                 item.add_marker(pytest.mark.soak)
         return found
 

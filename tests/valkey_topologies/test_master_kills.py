@@ -102,7 +102,7 @@ async def test_a_killed_master_loses_no_session_and_no_token_is_spent_twice(
     async with refreshing(clients, log) as crowd:
         for number in range(kills):
             async with watched(crowd) as usual:
-                masters = await topology.masters()
+                masters = await eventually(topology.masters)
             quiet = max(quiet, usual.longest)
             master = masters[number % len(masters)]
             async with watched(crowd) as outage:
@@ -114,22 +114,27 @@ async def test_a_killed_master_loses_no_session_and_no_token_is_spent_twice(
             await crowd.progress()
             late += log.statuses[503] - refused
 
-    print(
-        f"\n{topology.name}, {people} clients: {sum(client.rotations for client in clients)} refreshes, "
-        f"{quiet:.2f} s between two of a client at most while nothing is killed"
-    )
-    for outage in outages:
-        print(f"  {outage}")
-    print(f"  sessions before {before}, after {await living(world, clients)}; answers {dict(log.statuses)}")
+    after = await living(world, clients)
+    report(topology, clients, quiet, outages)
+    print(f"  sessions before {before}, after {after}; answers {dict(log.statuses)}")
     assert set(log.statuses) <= {200, 201, 503}
     assert late == 0 or kills == 1, "refused after the failover"  # a busy machine may refuse one on its own
     assert crowd.forks() == []
-    assert await living(world, clients) == before == people
+    assert after == before == people
     assert await world.events("refresh_token_reused", user_id=await user_of(world, clients[0])) == []
     # Of what was spent long ago nothing can be had, and trying to ends what the thief and the victim share.
     assert await clients[0].is_refused(spent[clients[0].email])
     assert await clients[0].is_refused()
     assert not await clients[1].is_refused()
+
+
+def report(topology: Topology, clients: list[Client], quiet: float, outages: list[Outage]) -> None:
+    print(
+        f"\n{topology.name}, {len(clients)} clients: {sum(client.rotations for client in clients)} refreshes, "
+        f"{quiet:.2f} s between two of a client at most while nothing is killed"
+    )
+    for outage in outages:
+        print(f"  {outage}")
 
 
 async def living(world: World, clients: list[Client]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -115,6 +115,7 @@ async def is_master(node: Node) -> None:
     assert (await node.ask("ROLE"))[0] == b"master"
 
 
+@SENTINELS_IN_SOAK
 async def test_a_master_hands_over_and_sessions_go_on(
     topology: Topology, world: World, clients: list[Client], log: Log
 ) -> None:
@@ -222,10 +223,3 @@ async def test_a_decision_whose_keys_are_on_both_sides_is_unavailable_and_change
     await move.keys(refreshes_key(family.user_id))
     assert await family.outcome(second) is Outcome.OK
     await move.end()
-
-
-def test_the_keys_of_one_decision_share_a_slot() -> None:
-    for _ in range(100):
-        user_id, family_id = uuid4(), uuid4()
-        assert key_slot(family_key(family_id, user_id)) == key_slot(refreshes_key(user_id))
-        assert key_slot(refreshes_key(user_id)) == key_slot(family_key(UUID(int=0), user_id))

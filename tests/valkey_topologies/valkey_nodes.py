@@ -101,10 +101,11 @@ class Node:
 
     def client(self, **options: Any) -> redis.asyncio.Redis:
         return redis.asyncio.Redis(
+            host="127.0.0.1",
             port=self.port,
             password=SENTINEL_PASSWORD if self._sentinel else ADMINISTRATOR,
-            socket_timeout=2,
-            socket_connect_timeout=1,
+            socket_timeout=10,
+            socket_connect_timeout=10,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
             **options,

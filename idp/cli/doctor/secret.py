@@ -13,7 +13,7 @@ from idp.domain.diagnosis import Check, Verdict
 from idp.settings import Settings
 from idp.settings.fields import SETTINGS
 
-FEWEST_DIFFERENT = 12  # bytes: 32 random hexadecimal digits have fewer once in a hundred
+FEWEST_DIFFERENT = 10  # bytes: 32 random hexadecimal digits have fewer once in ten thousand
 MOST_SECRETS = 2
 OLDEST_FILE = timedelta(days=365)
 
@@ -41,7 +41,7 @@ def _rotation(settings: Settings) -> Check:
         remedy = "Take out those that are older than IDP_REFRESH_TOKEN_TTL: docs/key-rotation.md."
         return Check(Item.SECRET_ROTATION, Verdict.WARNING, finding, remedy)
     file = os.environ.get("IDP_SECRET_FILE", "").strip()
-    if file and (age := _age(Path(file))) > OLDEST_FILE:
+    if file and Path(file).exists() and (age := _age(Path(file))) > OLDEST_FILE:
         finding = f"The file of the secret is {age.days} days old."
         return Check(Item.SECRET_ROTATION, Verdict.NOTE, finding, "Rotate it: docs/key-rotation.md.")
     words = "One secret" if len(settings.secrets) < MOST_SECRETS else "A new secret signs, the old one"
@@ -54,7 +54,8 @@ def _age(file: Path) -> timedelta:
 
 def _files() -> Check:
     named = {setting.file_name: os.environ.get(setting.file_name, "").strip() for setting in SETTINGS if setting.secret}
-    modes = {name: stat.S_IMODE(Path(file).stat().st_mode) for name, file in named.items() if file}
+    files = {name: Path(file) for name, file in named.items() if file and Path(file).exists()}
+    modes = {name: stat.S_IMODE(file.stat().st_mode) for name, file in files.items()}
     writable = [name for name, mode in modes.items() if mode & 0o022]
     if writable:
         finding = f"Other users can write the file of {', '.join(writable)}."
