@@ -77,10 +77,14 @@ def run_roles(embedded: EmbeddedStores, secrets: Path, **names: str) -> subproce
     return subprocess.run(script, env=environment, capture_output=True, text=True, timeout=60)
 
 
+@pytest.fixture(scope="module")
+def made(embedded: EmbeddedStores, database: asyncpg.Connection, secrets: Path) -> subprocess.CompletedProcess[str]:
+    return run_roles(embedded, secrets)
+
+
 async def test_the_roles_let_one_migrate_and_the_other_serve(
-    embedded: EmbeddedStores, database: asyncpg.Connection, secrets: Path
+    embedded: EmbeddedStores, database: asyncpg.Connection, secrets: Path, made: subprocess.CompletedProcess[str]
 ) -> None:
-    made = run_roles(embedded, secrets)
     assert made.returncode == 0, made.stderr
     where = urlsplit(embedded.superuser_url(DATABASE)).query
 
@@ -105,7 +109,7 @@ async def test_the_roles_let_one_migrate_and_the_other_serve(
 
 
 async def test_a_password_is_in_no_log_even_when_its_statement_fails(
-    embedded: EmbeddedStores, database: asyncpg.Connection, secrets: Path, folder: Path
+    embedded: EmbeddedStores, secrets: Path, made: subprocess.CompletedProcess[str], folder: Path
 ) -> None:
     again = run_roles(embedded, secrets, OWNER="other_owner")  # the role with the password is there already
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from world import PASSWORD, World
 
-from idp.gateways import passwords
+from idp.gateways import password_checks, passwords
 
 PER_ANSWER = ("date", "x-request-id", "content-length")
 
@@ -39,7 +39,8 @@ class Hashing:
 @pytest.fixture
 def hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hashing]:
     counting = Hashing()
-    monkeypatch.setattr(passwords, "bcrypt", counting)
+    for module in (passwords, password_checks):
+        monkeypatch.setattr(module, "bcrypt", counting)
     return counting
 
 

@@ -74,7 +74,7 @@ async def test_an_event_has_who_what_where_and_when(world: World) -> None:
         "actor": None,
         "address": "127.0.0.1",
         "requestId": id_,
-        "detail": {"cause": "wrong_password"},
+        "detail": {"cause": "wrong_password", "device": "Python"},
     }
 
 
