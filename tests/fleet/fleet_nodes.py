@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,10 +19,7 @@ from typing import Self
 import asyncpg
 import prepared_stores
 import replace_node
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from certificates import self_signed
 from debian_programs import required
 from process import UNLIMITED, free_port
 
@@ -93,7 +89,7 @@ class Fleet:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start_all(self) -> None:
-        certify(self.folder)
+        self_signed(self.folder / "tls.pem", "localhost")
         environment = {
             "HTTP": f"127.0.0.1:{free_port()}",
             "HTTPS": f"127.0.0.1:{self.port}",
@@ -184,26 +180,3 @@ class Fleet:
             return int(await database.fetchval("SELECT count(*) FROM sessions WHERE revoked_at IS NOT NULL"))
         finally:
             await database.close()
-
-
-def certify(folder: Path) -> None:
-    """tls.pem: a certificate for localhost, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "tls.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
