@@ -25,7 +25,7 @@ def measured(folder: Path, *options: str) -> tuple[str, Any]:
 
 
 def test_a_short_run_measures_our_server(tmp_path):
-    short = ("--seconds", "0.5", "--warm-up", "0.1", "--chains", "2", "--rotations", "4")
+    short = ("--seconds", "1", "--warm-up", "0.1", "--chains", "2", "--rotations", "4")
 
     text, figures = measured(tmp_path, *short, "--no-peers", "--only", "refresh", "--only", "jwks")
 
