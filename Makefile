@@ -21,7 +21,7 @@ test: $(VENV)/.dev
 	@sh tests/debian/install.sh
 	@$(MAKE) --no-print-directory lint types imports
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-		$(BIN)/python -m pytest -n 2 --dist loadgroup --basetemp="$$folder/tests"
+		$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --basetemp="$$folder/tests"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
