@@ -131,7 +131,12 @@ class Fleet:
         driver = f"{sys.executable} {Path(replace_node.__file__)} {self.folder} {{node}} {{tag}}"
         arguments = [sys.executable, str(ROOT / "deploy/rollout"), "--tag", tag, *nodes, "--proxy", self.url]
         arguments += ["--ca", str(self.folder / "tls.pem"), "--migrate", migrate, "--replace", driver, *options]
-        return arguments, os.environ | self.settings | {"PYTHONPATH": tree, "IDP_DATA_DIR": str(self.folder / "data")}
+        return arguments, self.environment | {"PYTHONPATH": tree}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a command on these stores."""
+        return os.environ | self.settings | {"IDP_DATA_DIR": str(self.folder / "data")}
 
     # Nodes.
 
