@@ -155,9 +155,13 @@ class Client:
         return str(answer.json()["refreshToken" if rest else "refresh_token"])
 
     def _refusals(self, status: int) -> list[int]:
-        """What else is right: *status*, when each of the last four tokens, the one held included, was sent more than once."""
-        last = list(self.sent.values())[-SUSPICIOUS:]
-        return [status] if len(last) == SUSPICIOUS and min(last) > 1 else []
+        """
+        What else is right: *status*, when each of the last four tokens, the one held included, was sent more than once. Or
+        of the four before the one held: then the session ended with an answer that was lost.
+        """
+        sent = list(self.sent.values())
+        in_a_row = (sent[-SUSPICIOUS:], sent[-SUSPICIOUS - 1 : -1])
+        return [status] if any(len(counts) == SUSPICIOUS and min(counts) > 1 for counts in in_a_row) else []
 
     async def is_refused(self, token: str | None = None) -> bool:
         """Whether the server says that the token is dead: not "try again", and not yes."""

@@ -46,8 +46,7 @@ async def survived(site: Site, log: Log, rounds: int) -> int:
     """How many successors reached their client only at its second attempt."""
     chance = Random(rounds)
     async with browser(site) as http:
-        # One tab each: two tabs and lost answers between them look like a thief who keeps step.
-        clients = [await Client(http, log, tabs=False).begin() for _ in range(CHAINS)]
+        clients = [await Client(http, log).begin() for _ in range(CHAINS)]
         async with refreshing(clients, log) as crowd:
             for _ in range(rounds):
                 await crowd.go_on()
