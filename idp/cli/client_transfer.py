@@ -36,8 +36,7 @@ def export_clients(output: str | None, form: str) -> None:
 
 @click.command("import")
 @click.argument("file", metavar="FILE")
-@click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
-@click.option("--errors", metavar="FILE", type=click.Path(dir_okay=False), help="Refused lines, as JSON lines.")
+@line_import.careful
 @formatted
 def import_clients(file: str, dry_run: bool, errors: str | None, form: str) -> None:
     """

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 # of the audit trail's chain.
 BATCH = 250
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 Take = Callable[[Sequence[Entry]], Awaitable["Tally"]]
+
+
+def careful(command: Command) -> Command:
+    """Gives *command* the options `--dry-run` and `--errors`, as its arguments *dry_run* and *errors*."""
+    errors = click.option(
+        "--errors", metavar="FILE", type=click.Path(dir_okay=False), help="Refused lines, as JSON lines."
+    )
+    dry_run = click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
+    return dry_run(errors(command))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from idp.cli.environment import Stopped
-from idp.cli.line_import import Take, Wanted, run
+from idp.cli.line_import import Take, Wanted, careful, run
 from idp.cli.output import formatted
 from idp.domain.user_imports import Source
 from idp.gateways import user_files
@@ -27,8 +27,7 @@ FORMAT = click.Choice([source.value for source in Source])
 @click.command("import")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--from", "source", type=FORMAT, help="Whose format it is.  [default: it is recognised]")
-@click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
-@click.option("--errors", metavar="FILE", type=click.Path(dir_okay=False), help="Refused lines, as JSON lines.")
+@careful
 @click.option("--from-line", "first", metavar="N", type=click.IntRange(1), default=1, help="Begin here, in one FILE.")
 @click.option(
     "--admin-role", "admin_roles", metavar="NAME", multiple=True, help="Keycloak's realm role of administrators."
