@@ -17,6 +17,7 @@ import prepared_stores
 import pytest
 import redis.asyncio
 from process import UNLIMITED
+from program import Forks
 from world import World
 
 from idp.app import create_app
@@ -70,6 +71,12 @@ def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="idp-"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    with Forks() as ready:
+        yield ready
 
 
 @pytest.fixture(scope="session")

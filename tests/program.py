@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -123,6 +124,7 @@ def serve_forks() -> None:
 def become(folder: str, arguments: list[str], environment: dict[str, str]) -> None:
     from idp.cli import main
 
+    signal.alarm(int(LIMIT))
     os.chdir(folder)
     for number, (name, flags) in enumerate((("in", os.O_RDONLY), ("out", CREATED), ("err", CREATED))):
         os.dup2(os.open(name, flags, 0o600), number)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import prepared_stores
 import pytest
+from databases import empty_database
 from program import Forked, Forks
 
 from idp.database.servers import credentials
@@ -39,12 +38,6 @@ def store_urls(command_stores: EmbeddedStores) -> StoreUrls:
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    with Forks() as ready:
-        yield ready
-
-
-@pytest.fixture(scope="session")
 def program(own_folder: Path, store_urls: StoreUrls, forks: Forks) -> Forked:
     """On a migrated database that all tests of commands share."""
     made = configured(own_folder, store_urls, forks)
@@ -57,16 +50,8 @@ async def empty_program(
     own_folder: Path, command_stores: EmbeddedStores, store_urls: StoreUrls, forks: Forks
 ) -> AsyncIterator[Forked]:
     """On a database of its own that was never migrated."""
-    name = f"empty_{secrets.token_hex(4)}"
-    admin = await asyncpg.connect(command_stores.superuser_url())
-    await admin.execute(f"CREATE DATABASE {name} OWNER idp_owner")
-    inside = await asyncpg.connect(command_stores.superuser_url(name))
-    await inside.execute("ALTER SCHEMA public OWNER TO idp_owner")
-    await inside.close()
-    database, migration = (url.replace("/idp?", f"/{name}?") for url in (store_urls.database, store_urls.migration))
-    yield configured(own_folder, replace(store_urls, database=database, migration=migration), forks)
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+    async with empty_database(command_stores, store_urls) as found:
+        yield configured(own_folder, found, forks)
 
 
 @pytest.fixture

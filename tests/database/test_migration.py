@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 from catalogue import CONSTRAINTS, INDEXES, RUNTIME_RIGHTS
+from databases import empty_database
 from structlog.testing import capture_logs
 
 from idp.database import migration
@@ -21,18 +21,8 @@ RUNTIME = "idp_app"
 
 @pytest.fixture
 async def empty(embedded: EmbeddedStores, urls: StoreUrls) -> AsyncIterator[StoreUrls]:
-    """URLs of a database of its own, with the same roles, not migrated."""
-    name = f"empty_{secrets.token_hex(4)}"
-    admin = await asyncpg.connect(embedded.superuser_url())
-    await admin.execute(f"CREATE DATABASE {name} OWNER idp_owner")
-    inside = await asyncpg.connect(embedded.superuser_url(name))
-    await inside.execute("ALTER SCHEMA public OWNER TO idp_owner")
-    await inside.close()
-    yield StoreUrls(
-        urls.database.replace("/idp?", f"/{name}?"), urls.migration.replace("/idp?", f"/{name}?"), urls.redis
-    )
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+    async with empty_database(embedded, urls) as found:
+        yield found
 
 
 async def connected(url: str) -> asyncpg.Connection:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from program import Forked, Forks, Started
 
 from idp.gateways.embedded import StoreUrls
-
-
-@pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    with Forks() as ready:
-        yield ready
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from databases import empty_database
 from foreign_users import lines
 from program import Forked, Forks
 from world import World
@@ -28,18 +29,9 @@ USER_COLUMNS = (
 @pytest.fixture(scope="module")
 async def elsewhere(embedded: EmbeddedStores, urls: StoreUrls) -> AsyncIterator[StoreUrls]:
     """An empty, migrated database of the same cluster."""
-    name = f"elsewhere_{secrets.token_hex(4)}"
-    admin = await asyncpg.connect(embedded.superuser_url())
-    await admin.execute(f"CREATE DATABASE {name} OWNER idp_owner")
-    inside = await asyncpg.connect(embedded.superuser_url(name))
-    await inside.execute("ALTER SCHEMA public OWNER TO idp_owner; GRANT USAGE ON SCHEMA public TO idp_app")
-    await inside.close()
-    moved = [url.replace("/idp?", f"/{name}?") for url in (urls.database, urls.migration)]
-    found = StoreUrls(*moved, urls.redis)
-    await migrate(found)
-    yield found
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+    async with empty_database(embedded, urls) as found:
+        await migrate(found)
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from process import ServerProcess
+from program import Forked, Forks
 from world import World
 
 from idp.gateways.embedded import StoreUrls
@@ -39,20 +37,13 @@ UNSAFE = {
 }
 
 
-def started(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("IDP_")}
-    command = [sys.executable, "-m", "idp", "serve"]
-    environment = inherited | PRODUCTION | settings
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
-
-
 @pytest.mark.parametrize(("name", "value"), UNSAFE.values(), ids=UNSAFE)
-def test_production_does_not_start_with(tmp_path: Path, name: str, value: str) -> None:
+def test_production_does_not_start_with(tmp_path: Path, forks: Forks, name: str, value: str) -> None:
     """SC1."""
-    ended = started(tmp_path, **{name: value})
+    ended = Forked(tmp_path, PRODUCTION | {name: value}, forks=forks)("serve")
 
-    said = ended.stdout + ended.stderr
-    assert ended.returncode == 2
+    said = ended.out + ended.err
+    assert ended.status == 2
     assert name in said
     assert not [word for word in (SECRET, "word-of-the", "too-short") if word in said]
     assert "Traceback" not in said

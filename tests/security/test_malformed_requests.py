@@ -10,7 +10,7 @@ from raw_http import RawAnswer, RawConnection, opened
 from structlog.testing import capture_logs
 from world import PASSWORD, World
 
-REQUESTS = 10_000
+REQUESTS = 20_000
 CONNECTIONS = 4
 SEED = 20_240_601
 
