@@ -7,6 +7,7 @@ imported everything already: an import takes a second, and these tests run forty
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import os
@@ -70,6 +71,19 @@ class Started:
             timeout=limit,
             check=False,
         )
+
+
+@dataclass
+class Beside:
+    """A program beside a server of this process, which goes on meanwhile: a command may wait for a lock that the server has."""
+
+    program: Started
+
+    async def __call__(self, *arguments: str, typed: str | bytes = "") -> Answer:
+        return await asyncio.to_thread(self.program, *arguments, typed=typed)
+
+    async def json(self, *arguments: str, typed: str | bytes = "") -> Any:
+        return (await self(*arguments, "--format", "json", typed=typed)).json
 
 
 class Forks:

@@ -95,8 +95,7 @@ def secrets_of(settings: Settings) -> tuple[bytes, ...]:
 
 
 def key_files(settings: Settings, *, provision: bool = True) -> KeyFiles:
-    """*provision*: keys may be made, as by who asks for one at the command line."""
-    """Loaded. Raises `InvalidKeyFile`."""
+    """Loaded. *provision*: keys may be made, as by who asks for one at the command line. Raises `InvalidKeyFile`."""
     keys = KeyFiles(
         settings.keys_dir,
         bits=settings.key_bits,

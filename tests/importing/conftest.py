@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from program import Forked, Forks, Started
+from program import Beside, Forked, Forks, Started
 
 from idp.gateways.embedded import StoreUrls
 
@@ -22,8 +22,8 @@ def of_these_stores(folder: Path, urls: StoreUrls) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def program(folder: Path, of_these_stores: dict[str, str], forks: Forks) -> Forked:
-    return Forked(folder, of_these_stores, forks=forks)
+def program(folder: Path, of_these_stores: dict[str, str], forks: Forks) -> Beside:
+    return Beside(Forked(folder, of_these_stores, forks=forks))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 from databases import empty_database
 from foreign_users import lines
-from program import Forked, Forks
+from program import Beside, Forked, Forks
 from world import World
 
 from idp.cli.preparation import migrate
@@ -35,9 +35,9 @@ async def elsewhere(embedded: EmbeddedStores, urls: StoreUrls) -> AsyncIterator[
 
 
 @pytest.fixture(scope="module")
-def other_program(folder: Path, of_these_stores: dict[str, str], elsewhere: StoreUrls, forks: Forks) -> Forked:
+def other_program(folder: Path, of_these_stores: dict[str, str], elsewhere: StoreUrls, forks: Forks) -> Beside:
     moved = {"IDP_DATABASE_URL": elsewhere.database, "IDP_MIGRATION_DATABASE_URL": elsewhere.migration}
-    return Forked(folder, of_these_stores | moved, forks=forks)
+    return Beside(Forked(folder, of_these_stores | moved, forks=forks))
 
 
 @pytest.fixture(scope="module")
@@ -47,26 +47,26 @@ async def other_database(elsewhere: StoreUrls) -> AsyncIterator[asyncpg.Connecti
     await connection.close()
 
 
-def exported(program: Forked, kind: str, *options: str) -> list[dict[str, Any]]:
-    done = program(kind, "export", *options)
+async def exported(program: Beside, kind: str, *options: str) -> list[dict[str, Any]]:
+    done = await program(kind, "export", *options)
     assert done.status == 0, done.err
     return [json.loads(line) for line in done.out.splitlines()]
 
 
 async def test_users_who_come_back_are_the_same(
-    program: Forked, other_program: Forked, world: World, other_database: asyncpg.Connection, folder: Path
+    program: Beside, other_program: Beside, world: World, other_database: asyncpg.Connection, folder: Path
 ) -> None:
     emails = [await world.registered(name="Élodie ünï") for _ in range(3)]
     tokens = await world.signed_in(email=emails[0])
     claims = {"givenName": "Élodie", "phoneNumber": "+33123456789", "address": {"country": "FR"}}
     assert (await world.call("PATCH", "/auth/profile", tokens, json=claims)).status_code == 200
-    assert program("users", "disable", emails[1]).status == 0
+    assert (await program("users", "disable", emails[1])).status == 0
     file = folder / "users.jsonl"
 
-    told = program("users", "export", "--with-password-hashes", "--output", str(file), "--format", "json")
+    told = await program("users", "export", "--with-password-hashes", "--output", str(file), "--format", "json")
     # Others wrote users into the same database who may be no users that anybody could have made.
     ours = lines(folder, *(user for user in map(json.loads, file.read_text().splitlines()) if user["email"] in emails))
-    back = other_program("users", "import", ours, "--format", "json")
+    back = await other_program("users", "import", ours, "--format", "json")
 
     assert told.json == {"exported": await world.database.fetchval("SELECT count(*) FROM users"), "file": str(file)}
     assert file.stat().st_mode & 0o777 == 0o600
@@ -76,17 +76,17 @@ async def test_users_who_come_back_are_the_same(
     assert [dict(row) for row in returned] == [dict(row) for row in sent]
 
 
-async def test_password_hashes_go_out_only_when_they_are_asked_for(program: Forked, world: World) -> None:
+async def test_password_hashes_go_out_only_when_they_are_asked_for(program: Beside, world: World) -> None:
     email = await world.registered()
 
-    plain, with_hashes = exported(program, "users"), exported(program, "users", "--with-password-hashes")
+    plain, with_hashes = await exported(program, "users"), await exported(program, "users", "--with-password-hashes")
 
     assert not any("password" in str(member) for user in plain for member in user)
     [user] = [user for user in with_hashes if user["email"] == email]
     assert user["password_hash"].startswith("$bcrypt-sha256$")
 
 
-async def test_every_user_is_exported_once_though_others_come_and_go(program: Forked, world: World) -> None:
+async def test_every_user_is_exported_once_though_others_come_and_go(program: Beside, world: World) -> None:
     mark = secrets.token_hex(4)
     await world.database.execute(
         """INSERT INTO users
@@ -102,7 +102,7 @@ async def test_every_user_is_exported_once_though_others_come_and_go(program: Fo
 
     others = asyncio.create_task(come_and_go())
     try:
-        users = await asyncio.to_thread(exported, program, "users")
+        users = await exported(program, "users")
     finally:
         others.cancel()
 
@@ -111,15 +111,15 @@ async def test_every_user_is_exported_once_though_others_come_and_go(program: Fo
     await world.database.execute("DELETE FROM users WHERE email_norm LIKE $1", f"{mark}-%")
 
 
-async def test_a_file_that_cannot_be_written_is_told_and_nothing_stays(program: Forked, folder: Path) -> None:
-    done = program("users", "export", "--output", str(folder / "no" / "users.jsonl"))
+async def test_a_file_that_cannot_be_written_is_told_and_nothing_stays(program: Beside, folder: Path) -> None:
+    done = await program("users", "export", "--output", str(folder / "no" / "users.jsonl"))
 
     assert done.status == 1
     assert "No such file or directory" in done.err
 
 
 async def test_a_client_that_comes_back_works_with_its_secret(
-    program: Forked, other_program: Forked, world: World, other_database: asyncpg.Connection, folder: Path
+    program: Beside, other_program: Beside, world: World, other_database: asyncpg.Connection, folder: Path
 ) -> None:
     keys = {"keys": [{"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"}]}
     keys["keys"][0] |= {"y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "kid": "one"}
@@ -129,11 +129,11 @@ async def test_a_client_that_comes_back_works_with_its_secret(
     ids = [client.client_id, signing.client_id, public.client_id]
     file = folder / "clients.jsonl"
 
-    found = [line for line in exported(program, "clients") if line["client_id"] in ids]
+    found = [line for line in await exported(program, "clients") if line["client_id"] in ids]
     file.write_text("".join(json.dumps(line) + "\n" for line in found))
-    assert other_program("clients", "import", str(file), "--dry-run", "--format", "json").json["created"] == 3
-    first = other_program("clients", "import", str(file), "--format", "json").json
-    second = other_program("clients", "import", str(file), "--format", "json").json
+    assert (await other_program("clients", "import", str(file), "--dry-run", "--format", "json")).json["created"] == 3
+    first = (await other_program("clients", "import", str(file), "--format", "json")).json
+    second = (await other_program("clients", "import", str(file), "--format", "json")).json
 
     assert (first["created"], second["created"], second["known"]) == (3, 0, 3)
     assert client.secret is not None
@@ -158,8 +158,8 @@ async def test_a_client_that_comes_back_works_with_its_secret(
     ],
     ids=["redirect", "secret", "type", "member", "built in"],
 )
-def test_a_client_that_could_not_be_registered_is_not_imported(
-    program: Forked, folder: Path, change: dict[str, Any], reason: str
+async def test_a_client_that_could_not_be_registered_is_not_imported(
+    program: Beside, folder: Path, change: dict[str, Any], reason: str
 ) -> None:
     line = {
         "client_id": f"client-{secrets.token_hex(4)}",
@@ -168,7 +168,7 @@ def test_a_client_that_could_not_be_registered_is_not_imported(
         "scope": "openid",
     }
 
-    done = program("clients", "import", lines(folder, line | change), "--format", "json")
+    done = await program("clients", "import", lines(folder, line | change), "--format", "json")
 
     assert done.status == 1
     assert json.loads(done.out)["refused"] == 1
@@ -176,7 +176,7 @@ def test_a_client_that_could_not_be_registered_is_not_imported(
 
 
 async def test_consents_come_back_for_users_and_clients_that_are_there(
-    program: Forked, world: World, folder: Path
+    program: Beside, world: World, folder: Path
 ) -> None:
     client = await world.client()
     email = await world.registered()
@@ -188,7 +188,7 @@ async def test_consents_come_back_for_users_and_clients_that_are_there(
         client.client_id,
         "email openid",
     )
-    [consent] = [line for line in exported(program, "consents") if line["client_id"] == client.client_id]
+    [consent] = [line for line in await exported(program, "consents") if line["client_id"] == client.client_id]
     await world.database.execute("DELETE FROM consents WHERE client_id = $1", client.client_id)
     file = lines(
         folder,
@@ -199,11 +199,11 @@ async def test_consents_come_back_for_users_and_clients_that_are_there(
         consent | {"user_id": None},
     )
 
-    first = program("consents", "import", file, "--format", "json")
-    second = program("consents", "import", file, "--format", "json")
+    first = await program("consents", "import", file, "--format", "json")
+    second = await program("consents", "import", file, "--format", "json")
 
     assert consent["scope"] == "email openid"
     summaries = [json.loads(done.out) for done in (first, second)]
     assert [(one["created"], one["known"], one["refused"]) for one in summaries] == [(1, 0, 4), (0, 1, 4)]
     assert ":2: there is no such user: import those first." in first.err
-    assert [line for line in exported(program, "consents") if line["client_id"] == client.client_id] == [consent]
+    assert [line for line in await exported(program, "consents") if line["client_id"] == client.client_id] == [consent]

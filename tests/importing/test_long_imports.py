@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from foreign_users import bcrypt_hash, keycloak_user
-from program import Forked, Started
+from program import Beside, Started
 from world import World
 
 LIMIT = 120.0
@@ -74,7 +74,7 @@ def held_open(pipe: Path, lines: list[str]) -> Iterator[None]:
 
 
 async def test_an_import_that_is_killed_and_run_again_makes_every_user_once(
-    process: Started, program: Forked, world: World
+    process: Started, program: Beside, world: World
 ) -> None:
     mark, total = f"killed-{secrets.token_hex(4)}", 1100
     lines = some(mark, total)
@@ -86,8 +86,8 @@ async def test_an_import_that_is_killed_and_run_again_makes_every_user_once(
         first.send_signal(signal.SIGKILL)
         first.wait(LIMIT)
     between = await made(world, mark)
-    again = program.json("users", "import", str(file))
-    third = program.json("users", "import", str(file))
+    again = await program.json("users", "import", str(file))
+    third = await program.json("users", "import", str(file))
 
     assert between == 500
     assert (again["created"], again["known"], again["complete"]) == (total - between, between, True)
@@ -101,7 +101,7 @@ async def test_an_import_that_is_killed_and_run_again_makes_every_user_once(
 
 
 async def test_ctrl_c_ends_an_import_with_what_was_done_and_says_where_to_go_on(
-    process: Started, program: Forked, world: World
+    process: Started, program: Beside, world: World
 ) -> None:
     mark = f"interrupted-{secrets.token_hex(4)}"
     lines = some(mark, 400)
@@ -112,7 +112,7 @@ async def test_ctrl_c_ends_an_import_with_what_was_done_and_says_where_to_go_on(
         await until(world, mark, 250)
         first.send_signal(signal.SIGINT)
         out, err = first.communicate(timeout=LIMIT)
-    rest = program.json("users", "import", str(file), "--from-line", "251")
+    rest = await program.json("users", "import", str(file), "--from-line", "251")
 
     assert first.returncode == 1
     assert (json.loads(out)["created"], json.loads(out)["complete"]) == (250, False)
@@ -145,20 +145,20 @@ finally:
 """
 
 
-def peak_memory(process: Started, *arguments: str) -> tuple[int, dict[str, Any]]:
+async def peak_memory(process: Started, *arguments: str) -> tuple[int, dict[str, Any]]:
     """In bytes, of the program while it ran; and its answer."""
-    done = process.python("-c", MEASURED, *arguments, "--format", "json", limit=1200)
+    done = await asyncio.to_thread(process.python, "-c", MEASURED, *arguments, "--format", "json", limit=1200)
     assert done.returncode == 0, done.stderr
     return int(done.stderr.split()[-1]) * 1024, json.loads(done.stdout)
 
 
-def test_memory_does_not_grow_with_the_file(process: Started, world: World) -> None:
+async def test_memory_does_not_grow_with_the_file(process: Started, world: World) -> None:
     few, many = process.folder / "few.json", process.folder / "many.json"
     large_realm(few, 2)
     large_realm(many, 2000)
 
-    at_first, _ = peak_memory(process, "users", "import", str(few))
-    afterwards, summary = peak_memory(process, "users", "import", str(many))
+    at_first, _ = await peak_memory(process, "users", "import", str(few))
+    afterwards, summary = await peak_memory(process, "users", "import", str(many))
 
     assert summary["created"] == 2000
     assert many.stat().st_size > 48_000_000
@@ -175,7 +175,7 @@ async def test_a_hundred_thousand_users_are_imported_in_minutes(process: Started
 
     for task in (("import", str(file)), ("import", str(file)), ("export", "--output", str(exported))):
         started = time.perf_counter()
-        memory, summary = peak_memory(process, "users", *task)
+        memory, summary = await peak_memory(process, "users", *task)
         seconds = time.perf_counter() - started
         print(f"{task[0]} of {total:,} users: {seconds:.1f} s, {memory / 2**20:.0f} MiB at most, {summary}")
         assert seconds < 600

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from program import Forked
+from program import Beside
 from world import World
 
 
-async def test_everybody_is_signed_out_everywhere_and_can_sign_in_again(program: Forked, world: World) -> None:
+async def test_everybody_is_signed_out_everywhere_and_can_sign_in_again(program: Beside, world: World) -> None:
     users = [await world.signed_in(email=await world.registered()) for _ in range(3)]
     client = await world.client()
     at_client = await world.signed_in(client, email=users[0].email)
 
-    asked = program("sessions", "revoke", "--all", typed="n\n")
+    asked = await program("sessions", "revoke", "--all", typed="n\n")
     still = await world.refresh(at_client)
-    done = program("sessions", "revoke", "--all", "--yes", "--format", "json")
+    done = await program("sessions", "revoke", "--all", "--yes", "--format", "json")
 
     assert (asked.status, still.status_code) == (1, 200)
     assert done.json["revoked"] >= 4
@@ -27,5 +27,5 @@ async def test_everybody_is_signed_out_everywhere_and_can_sign_in_again(program:
     )
 
 
-def test_all_and_one_user_are_not_both_meant(program: Forked) -> None:
-    assert program("sessions", "revoke", "--all", "--user", "ada@example.com", "--yes").status == 2
+async def test_all_and_one_user_are_not_both_meant(program: Beside) -> None:
+    assert (await program("sessions", "revoke", "--all", "--user", "ada@example.com", "--yes")).status == 2

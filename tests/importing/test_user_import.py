@@ -21,7 +21,7 @@ from foreign_users import (
     lines,
     new_email,
 )
-from program import Answer, Forked
+from program import Answer, Beside
 from world import World
 
 LONG = "A" * 43
@@ -68,7 +68,7 @@ def counts(answer: Answer) -> tuple[int, int, int]:
     return summary["created"], summary["known"], summary["refused"]
 
 
-async def test_an_account_has_all_that_its_line_says(program: Forked, world: World, folder: Path) -> None:
+async def test_an_account_has_all_that_its_line_says(program: Beside, world: World, folder: Path) -> None:
     email, user_id = new_email(), uuid4()
     line = {
         "email": email.upper(),
@@ -81,7 +81,7 @@ async def test_an_account_has_all_that_its_line_says(program: Forked, world: Wor
         "claims": {"given_name": "Ada", "address": {"country": "GB"}},
     }
 
-    done = program("users", "import", lines(folder, line), "--format", "json")
+    done = await program("users", "import", lines(folder, line), "--format", "json")
 
     assert counts(done) == (1, 0, 0)
     made = await user(world, email)
@@ -94,10 +94,10 @@ async def test_an_account_has_all_that_its_line_says(program: Forked, world: Wor
     assert not await world.database.fetchval("SELECT count(*) FROM mails WHERE user_id = $1", user_id)
 
 
-async def test_users_of_every_scheme_sign_in_and_are_hashed_anew(program: Forked, world: World, folder: Path) -> None:
+async def test_users_of_every_scheme_sign_in_and_are_hashed_anew(program: Beside, world: World, folder: Path) -> None:
     given = {new_email(): text for text in hashes().values()}
 
-    program.json("users", "import", lines(folder, *({"email": e, "password_hash": h} for e, h in given.items())))
+    await program.json("users", "import", lines(folder, *({"email": e, "password_hash": h} for e, h in given.items())))
 
     for email, before in given.items():
         tokens = await world.signed_in(email=email)
@@ -109,9 +109,9 @@ async def test_users_of_every_scheme_sign_in_and_are_hashed_anew(program: Forked
         assert len(await world.events("password_rehashed", user_id=made["id"])) == 1
 
 
-async def test_a_user_without_a_password_sets_one_by_mail(program: Forked, world: World, folder: Path) -> None:
+async def test_a_user_without_a_password_sets_one_by_mail(program: Beside, world: World, folder: Path) -> None:
     email = new_email()
-    program.json("users", "import", lines(folder, {"email": email, "name": "Ada"}))
+    await program.json("users", "import", lines(folder, {"email": email, "name": "Ada"}))
     assert not await signs_in(world, email)
 
     await world.post("/auth/forgot-password", email=email)
@@ -122,13 +122,13 @@ async def test_a_user_without_a_password_sets_one_by_mail(program: Forked, world
 
 
 async def test_every_line_that_is_refused_says_why_and_the_others_are_made(
-    program: Forked, world: World, folder: Path
+    program: Beside, world: World, folder: Path
 ) -> None:
     good, errors = new_email(), folder / "refused.jsonl"
     file = lines(folder, {"email": good}, *(line for line, _ in REFUSED.values()))
     Path(file).write_text(Path(file).read_text() + "{half\n\n" + '"\\ud800"\n')
 
-    done = program("users", "import", file, "--errors", str(errors), "--format", "json")
+    done = await program("users", "import", file, "--errors", str(errors), "--format", "json")
 
     assert done.status == 1
     assert counts(done) == (1, 0, len(REFUSED) + 2)
@@ -142,23 +142,23 @@ async def test_every_line_that_is_refused_says_why_and_the_others_are_made(
     await user(world, good)
 
 
-async def test_a_line_without_end_is_refused_and_the_next_one_read(program: Forked, folder: Path) -> None:
+async def test_a_line_without_end_is_refused_and_the_next_one_read(program: Beside, folder: Path) -> None:
     file = folder / "long.jsonl"
     file.write_text(
         json.dumps({"email": new_email()}) + "\n" + "x" * 3_000_000 + "\n" + json.dumps({"email": new_email()})
     )
 
-    done = program("users", "import", str(file), "--format", "json")
+    done = await program("users", "import", str(file), "--format", "json")
 
     assert counts(done) == (2, 0, 1)
     assert ":2: the line is longer than" in done.err
 
 
-async def test_known_addresses_are_left_alone_in_any_spelling(program: Forked, world: World, folder: Path) -> None:
+async def test_known_addresses_are_left_alone_in_any_spelling(program: Beside, world: World, folder: Path) -> None:
     email, other_id = await world.registered(), uuid4()
     before = await user(world, email)
 
-    done = program(
+    done = await program(
         "users",
         "import",
         lines(
@@ -177,20 +177,20 @@ async def test_known_addresses_are_left_alone_in_any_spelling(program: Forked, w
     assert await user(world, email) == before
 
 
-async def test_a_dry_run_says_the_same_and_writes_nothing(program: Forked, world: World, folder: Path) -> None:
+async def test_a_dry_run_says_the_same_and_writes_nothing(program: Beside, world: World, folder: Path) -> None:
     email = new_email()
     file = lines(folder, {"email": email}, {"email": await world.registered()}, {"email": "ada"})
 
-    dry = program("users", "import", file, "--dry-run", "--format", "json")
+    dry = await program("users", "import", file, "--dry-run", "--format", "json")
     known = await world.database.fetchval("SELECT count(*) FROM users WHERE email_norm = $1", email)
-    real = program("users", "import", file, "--format", "json")
+    real = await program("users", "import", file, "--format", "json")
 
     assert (counts(dry), known, counts(real)) == ((1, 1, 1), 0, (1, 1, 1))
 
 
 @pytest.mark.parametrize("indented", [True, False], ids=["indented", "one line"])
 async def test_a_keycloak_realm_is_recognised_and_its_users_sign_in(
-    program: Forked, world: World, folder: Path, indented: bool
+    program: Beside, world: World, folder: Path, indented: bool
 ) -> None:
     credentials = [keycloak_pbkdf2("pbkdf2"), keycloak_pbkdf2("pbkdf2-sha256"), keycloak_pbkdf2("pbkdf2-sha512")]
     credentials.append(keycloak_argon2())
@@ -201,7 +201,7 @@ async def test_a_keycloak_realm_is_recognised_and_its_users_sign_in(
     file = folder / "realm.json"
     file.write_text(keycloak_realm([*users, service, without], indented=indented))
 
-    done = program("users", "import", str(file), "--admin-role", "realm-admin", "--format", "json")
+    done = await program("users", "import", str(file), "--admin-role", "realm-admin", "--format", "json")
 
     assert (counts(done), json.loads(done.out)["ignored"]) == ((4, 0, 1), 1)
     assert f"{file}:6: email: an account needs" in done.err
@@ -215,7 +215,7 @@ async def test_a_keycloak_realm_is_recognised_and_its_users_sign_in(
 
 
 async def test_a_folder_of_keycloak_is_taken_in_the_order_of_its_numbers(
-    program: Forked, world: World, folder: Path
+    program: Beside, world: World, folder: Path
 ) -> None:
     export = folder / "export"
     export.mkdir()
@@ -225,7 +225,7 @@ async def test_a_folder_of_keycloak_is_taken_in_the_order_of_its_numbers(
         document = {"realm": "example", "users": [keycloak_user(email), keycloak_user("no address", enabled=False)]}
         (export / f"example-users-{number}.json").write_text(json.dumps(document))
 
-    done = program("users", "import", str(export), "--format", "json")
+    done = await program("users", "import", str(export), "--format", "json")
 
     assert counts(done) == (3, 0, 3)
     files = [line.partition(":")[0] for line in done.err.splitlines()]
@@ -250,35 +250,35 @@ async def test_a_folder_of_keycloak_is_taken_in_the_order_of_its_numbers(
     ids=["nothing", "no JSON", "another algorithm", "too dear"],
 )
 async def test_a_credential_of_keycloak_that_cannot_be_used_is_refused(
-    program: Forked, folder: Path, credential: dict[str, Any], reason: str
+    program: Beside, folder: Path, credential: dict[str, Any], reason: str
 ) -> None:
     file = folder / "realm.json"
     file.write_text(keycloak_realm([keycloak_user(new_email(), credential)]))
 
-    done = program("users", "import", str(file), "--dry-run")
+    done = await program("users", "import", str(file), "--dry-run")
 
     assert done.status == 1
     assert f"{file}:1: {reason}" in done.err
 
 
-async def test_a_realm_that_breaks_off_says_where(program: Forked, folder: Path) -> None:
+async def test_a_realm_that_breaks_off_says_where(program: Beside, folder: Path) -> None:
     file = folder / "realm.json"
     file.write_text(keycloak_realm([keycloak_user(new_email()) for _ in range(3)])[:-400])
 
-    done = program("users", "import", str(file), "--from", "keycloak", "--format", "json")
+    done = await program("users", "import", str(file), "--from", "keycloak", "--format", "json")
 
     assert counts(done)[0] == 2
     assert f"{file}:3: the JSON ends or breaks here" in done.err
 
 
 async def test_users_of_auth0_sign_in_under_an_id_that_can_be_computed(
-    program: Forked, world: World, folder: Path
+    program: Beside, world: World, folder: Path
 ) -> None:
     exported, imported = auth0_user(new_email()), {"email": new_email(), "custom_password_hash": auth0_scrypt()}
     bulk = folder / "bulk.json"
     bulk.write_text(json.dumps([imported, {"email": new_email(), "blocked": True, "user_id": "17"}]))
 
-    done = program("users", "import", lines(folder, exported), str(bulk), "--format", "json")
+    done = await program("users", "import", lines(folder, exported), str(bulk), "--format", "json")
 
     assert counts(done) == (3, 0, 0)
     assert await signs_in(world, exported["email"])
@@ -287,27 +287,27 @@ async def test_users_of_auth0_sign_in_under_an_id_that_can_be_computed(
     assert made["id"] == uuid5(NAMESPACE_URL, f"auth0|{exported['_id']['$oid']}")
 
 
-async def test_a_format_that_is_not_recognised_is_asked_for(program: Forked, folder: Path) -> None:
+async def test_a_format_that_is_not_recognised_is_asked_for(program: Beside, folder: Path) -> None:
     file = folder / "strange.txt"
     file.write_text("ada@example.com,Ada\n")
 
-    done = program("users", "import", str(file))
+    done = await program("users", "import", str(file))
 
     assert done.status == 1
     assert "whose format is this? Give --from jsonl, keycloak, auth0." in done.err
 
 
-async def test_standard_input_is_a_file_too(program: Forked, world: World) -> None:
+async def test_standard_input_is_a_file_too(program: Beside, world: World) -> None:
     email = new_email()
 
-    done = program("users", "import", "-", "--format", "json", typed=json.dumps({"email": email}))
+    done = await program("users", "import", "-", "--format", "json", typed=json.dumps({"email": email}))
 
     assert counts(done) == (1, 0, 0)
     await user(world, email)
 
 
-def test_a_file_that_is_not_there_is_told(program: Forked) -> None:
-    done = program("users", "import", "/nowhere/users.jsonl")
+async def test_a_file_that_is_not_there_is_told(program: Beside) -> None:
+    done = await program("users", "import", "/nowhere/users.jsonl")
 
     assert (done.status, done.out) == (1, "")
     assert "/nowhere/users.jsonl: No such file or directory." in done.err
