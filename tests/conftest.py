@@ -126,7 +126,10 @@ async def world(settings: Settings, urls: StoreUrls, listener: socket.socket) ->
         asyncpg.create_pool(urls.migration, min_size=1, max_size=4) as database,
         redis.asyncio.from_url(urls.redis) as cache,
         httpx.AsyncClient(
-            base_url=settings.issuer, timeout=60, limits=httpx.Limits(max_connections=600), verify=False
+            base_url=settings.issuer,
+            timeout=60,
+            limits=httpx.Limits(max_connections=600, max_keepalive_connections=20),
+            verify=False,
         ) as http,
     ):
         app: Any = create_app(services, settings)

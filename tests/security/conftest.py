@@ -41,7 +41,7 @@ def strict_node(folder: Path, settings: Settings, urls: StoreUrls) -> Iterator[S
 @pytest.fixture(scope="session")
 async def strict(world: World, strict_node: ServerProcess) -> AsyncIterator[World]:
     """The same world through the other node. Its `services` are the first node's."""
-    limits = httpx.Limits(max_connections=600)
+    limits = httpx.Limits(max_connections=600, max_keepalive_connections=20)
     async with httpx.AsyncClient(base_url=strict_node.url, timeout=60, limits=limits, verify=False) as http:
         yield World(http, world.services, world.settings, world.database, world.cache, world.tokens)
 
@@ -70,7 +70,7 @@ def limited_node(folder: Path, settings: Settings, urls: StoreUrls) -> Iterator[
 @pytest.fixture
 async def caller(world: World, limited_node: ServerProcess) -> AsyncIterator[Caller]:
     """Somebody at an address of their own, before the node that limits."""
-    limits = httpx.Limits(max_connections=600)
+    limits = httpx.Limits(max_connections=600, max_keepalive_connections=20)
     forgetful = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     async with httpx.AsyncClient(
         base_url=limited_node.url, timeout=60, limits=limits, cookies=forgetful, verify=False

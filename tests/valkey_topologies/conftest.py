@@ -74,7 +74,7 @@ async def cache(topology: Topology) -> AsyncIterator[Any]:
 @pytest.fixture(scope="session")
 async def world(world: World, server: ServerProcess, cache: Any) -> AsyncIterator[World]:
     """Over the same Postgres as that of the other tests, whose `services` do here too what HTTP offers no way to."""
-    limits = httpx.Limits(max_connections=600)
+    limits = httpx.Limits(max_connections=600, max_keepalive_connections=20)
     async with httpx.AsyncClient(base_url=server.url, timeout=60, limits=limits, verify=False) as http:
         settings = replace(world.settings, issuer=server.url)
         yield World(http, world.services, settings, world.database, cache, FORMAT)
@@ -91,7 +91,7 @@ def limited_node(settings: Settings, urls: StoreUrls, topology: Topology) -> Ite
 @pytest.fixture
 async def caller(world: World, limited_node: ServerProcess) -> AsyncIterator[Caller]:
     forgetful = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    limits = httpx.Limits(max_connections=600)
+    limits = httpx.Limits(max_connections=600, max_keepalive_connections=20)
     async with httpx.AsyncClient(
         base_url=limited_node.url, timeout=60, limits=limits, cookies=forgetful, verify=False
     ) as http:
