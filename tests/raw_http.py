@@ -57,6 +57,11 @@ class RawConnection:
             except ConnectionError:
                 return True
 
+    async def rest(self) -> bytes:
+        """All that comes until the connection ends."""
+        async with asyncio.timeout(LIMIT):
+            return await self._reader.read()
+
     def end_of_request(self) -> None:
         self._writer.write_eof()
 
