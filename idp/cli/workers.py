@@ -44,7 +44,7 @@ PR_SET_PDEATHSIG = 1
 class _Worker:
     process: BaseProcess
     said: Connection  # one byte when it serves
-    ready: bool = False
+    ready_at: float | None = None
 
 
 class Workers:
@@ -76,15 +76,17 @@ class Workers:
 
     def _bury(self) -> None:
         for worker in list(self._workers):
-            if not worker.ready and _said(worker.said):
-                worker.ready = True
+            if worker.ready_at is None and _said(worker.said):
+                worker.ready_at = time.monotonic()
                 self._restarts.became_ready()
             if (status := worker.process.exitcode) is not None:
                 self._workers.remove(worker)
                 worker.said.close()
                 worker.process.close()
-                if not worker.ready:
+                if worker.ready_at is None:
                     self._restarts.failed(status)
+                else:
+                    self._restarts.crashed(time.monotonic() - worker.ready_at)
 
     def stop(self) -> None:
         """Asks all to finish what they have, kills what has not ended in time."""

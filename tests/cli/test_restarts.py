@@ -1,4 +1,4 @@
-"""Processes that never become ready are started again later and later; those that served, at once."""
+"""Processes that do not become ready, or do not stay so, are started again later and later; those that served, at once."""
 
 from __future__ import annotations
 
@@ -43,6 +43,21 @@ def test_one_that_served_is_replaced_at_once() -> None:
     restarts.became_ready()
 
     assert restarts.due
+
+
+def test_those_that_crash_again_and_again_when_they_are_ready_are_replaced_later_and_later() -> None:
+    clock = Clock()
+    restarts = Restarts(2, clock)
+
+    pauses = []
+    for _ in range(14):
+        restarts.became_ready()
+        restarts.crashed(1)
+        pauses.append(pause(restarts, clock))
+
+    assert pauses == [0] * 6 + [0.5, 0.5, 1, 1, 2, 2, 4, 4]
+    restarts.crashed(60)
+    assert pause(restarts, clock) == 0
 
 
 def test_it_gives_up_after_three_rounds_in_which_none_became_ready() -> None:
