@@ -100,7 +100,6 @@ class Bench:
             self._kept[kept] = await self._opened(**options)
             await self._kept[kept].page.route("**/submit.js*", _nothing)
         shown = self._kept[kept]
-        await shown.page.goto("about:blank")
         shown.complaints.clear()
         shown.requested.clear()
         await shown.page.goto(f"{ORIGIN}/{name}/{state}?locale=en")
