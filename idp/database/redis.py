@@ -58,6 +58,10 @@ class RedisStore:
 
 
 def unavailable(fault: BaseException) -> StoreUnavailable:
-    # The driver's text may hold the address of the store, so only the class and Redis' own error code are kept.
-    code = str(fault).split(" ", 1)[0] if isinstance(fault, ResponseError) else ""
-    return StoreUnavailable(reason=f"redis: {type(fault).__name__} {code}".strip())
+    # The driver's text may hold the address of the store, so only the classes and Redis' own error code are kept.
+    more = ""
+    if isinstance(fault, ResponseError):
+        more = str(fault).split(" ", 1)[0]
+    elif isinstance(fault.__context__, OSError):  # refused, no such name, a certificate that nobody vouches for
+        more = f"({type(fault.__context__).__name__})"
+    return StoreUnavailable(reason=f"redis: {type(fault).__name__} {more}".strip())

@@ -140,3 +140,16 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(start: Start, fr
             await store.ping()
 
     assert front.handshakes == 0
+
+
+async def test_why_there_is_no_connection_is_told_without_where_it_leads(fronts: tuple[Front, Front]) -> None:
+    """An operator sees whether to mend the certificate or the address."""
+    front, _ = fronts
+    for url, reason in (
+        (f"rediss://:secret@localhost:{front.port}", "redis: ConnectionError (SSLCertVerificationError)"),
+        ("redis://:secret@localhost:1", "redis: ConnectionError (ConnectionRefusedError)"),
+    ):
+        async with opened(url) as store:
+            with pytest.raises(StoreUnavailable) as raised:
+                await store.ping()
+        assert raised.value.reason == reason
