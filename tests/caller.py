@@ -115,3 +115,16 @@ class Caller:
 
     async def succeeds(self, email: str) -> bool:
         return (await self.login(email, PASSWORD, anywhere=True)).status_code == 200
+
+
+def wait(answer: httpx.Response) -> int:
+    """Seconds, of a refusal to look at a password."""
+    assert answer.status_code == 429, answer.text
+    assert answer.json()["error"] == "too_many_attempts"
+    return int(answer.headers["retry-after"])
+
+
+async def blocked(caller: Caller, email: str) -> int:
+    """For how many seconds; 0 while it is not."""
+    answer = await caller.login(email, PASSWORD, anywhere=True)
+    return 0 if answer.status_code in (200, 401) else wait(answer)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from hosted import Browser, Party
+from hosted import Browser, Party, claims_of
 from world import World
 
 OUT = "https://app.example/signed-out"
@@ -76,3 +76,11 @@ def asks(page: httpx.Response) -> bool:
 def is_refused(page: httpx.Response) -> bool:
     """By a page of ours that leads nowhere."""
     return page.status_code == 400 and 'id="error"' in page.text and "location" not in page.headers
+
+
+def sub(user: SignedIn) -> str:
+    return str(claims_of(user.hint)["sub"])
+
+
+def sid(user: SignedIn) -> str:
+    return str(claims_of(user.hint)["sid"])

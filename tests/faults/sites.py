@@ -9,12 +9,11 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import prepared_stores
+from begun import Begun
 from process import UNLIMITED, ServerProcess
 
 from idp.domain.refresh_tokens import RefreshToken, RefreshTokenFormat
@@ -42,7 +41,7 @@ class Nursery(ServerProcess):
         self._command = [sys.executable, str(Path(__file__).with_name("nursery.py"))]
 
 
-class Site:
+class Site(Begun):
     """`idp serve`, or another *process*, on stores that this one owns and breaks; with *embedded* on stores of its own."""
 
     def __init__(
@@ -53,34 +52,20 @@ class Site:
         self._embedded = embedded
         self._settings = {"IDP_SECRET": SECRET, **UNLIMITED, **settings}
 
-    def __enter__(self) -> Self:
+    def _begin(self, ends: ExitStack) -> None:
+        ends.callback(shutil.rmtree, self.folder, ignore_errors=True)
         settings = self._settings
         if not self._embedded:
             prepared_stores.prepare(self.folder / "stores")
             self.stores = EmbeddedStores(self.folder / "stores")
             urls = self.stores.start()
+            ends.callback(self.stores.stop)
             settings = settings | {
                 "IDP_DATABASE_URL": urls.database,
                 "IDP_MIGRATION_DATABASE_URL": urls.migration,
                 "IDP_REDIS_URL": urls.redis,
             }
-        self.server = self._process(self.folder, **settings)
-        try:
-            self.server.start()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.server.__exit__(None, None, None)
-        finally:
-            if not self._embedded:
-                self.stores.stop()
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self.server = ends.enter_context(self._process(self.folder, **settings))
 
     @property
     def url(self) -> str:

@@ -11,14 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import asyncpg
 import prepared_stores
 import replace_node
+from begun import Begun
 from certificates import self_signed
 from debian_programs import required
 from process import UNLIMITED, free_port
@@ -33,7 +32,7 @@ LIMIT = 120.0
 SECRET = "a secret for a fleet that is long enough"
 
 
-class Fleet:
+class Fleet(Begun):
     """All of release `1`, ready at *url*. Others are made with `release`, and deployed with `rollout`."""
 
     def __init__(self, **settings: str) -> None:
@@ -45,11 +44,13 @@ class Fleet:
         self._started: list[subprocess.Popen[bytes]] = []
         self._given = settings
 
-    def __enter__(self) -> Self:
+    def _begin(self, ends: ExitStack) -> None:
+        ends.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self._haproxy = required("haproxy")
         prepared_stores.prepare(self.folder / "stores")
         self.stores = EmbeddedStores(self.folder / "stores", durable=False)
         self.urls = self.stores.start()
+        ends.callback(self.stores.stop)
         self.settings = {
             **UNLIMITED,
             "IDP_ISSUER": self.url,
@@ -66,27 +67,9 @@ class Fleet:
         told = {"ports": self.ports, "settings": self.settings}
         (self.folder / "fleet.json").write_text(json.dumps(told))
         (self.folder / "releases").mkdir()
-        try:
-            self.release("1")
-            self._start_all()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.proxy is not None:
-            self.proxy.terminate()
-            self.proxy.wait(LIMIT)
-        for node in NODES:
-            with suppress(FileNotFoundError):
-                self.kill(node)
-        for process in self._started:
-            process.wait(LIMIT)
-        self.stores.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        ends.callback(self._stop_all)
+        self.release("1")
+        self._start_all()
 
     def _start_all(self) -> None:
         self_signed(self.folder / "tls.pem", "localhost")
@@ -110,6 +93,16 @@ class Fleet:
                 stderr=log,
             )
         self.await_up()
+
+    def _stop_all(self) -> None:
+        if self.proxy is not None:
+            self.proxy.terminate()
+            self.proxy.wait(LIMIT)
+        for node in NODES:
+            with suppress(FileNotFoundError):
+                self.kill(node)
+        for process in self._started:
+            process.wait(LIMIT)
 
     # Releases.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from pathlib import Path
 
 import httpx
 import pytest
 from caller import Caller
 from process import ServerProcess
+from registrations import TOKEN, Door
 from world import World
 
 from idp.gateways.embedded import StoreUrls
@@ -18,23 +18,29 @@ from idp.settings import Settings
 NEWER_SECRET = "a newer secret for tests and just as long"
 
 
+def another_node(
+    name: str, settings: Settings, urls: StoreUrls, *, limited: bool = False, **more: str
+) -> ServerProcess:
+    """Over the stores and the keys of the first, and for its issuer."""
+    given = {
+        "IDP_ISSUER": settings.issuer,
+        "IDP_DATABASE_URL": urls.database,
+        "IDP_MIGRATION_DATABASE_URL": urls.migration,
+        "IDP_REDIS_URL": urls.redis,
+        "IDP_KEYS_DIR": str(settings.keys_dir),
+        # Mails of the one queue are written by any node.
+        "IDP_DATA_DIR": str(settings.data_dir),
+        "IDP_SECRET": settings.secrets[0].decode(),
+        "IDP_TRUSTED_PROXIES": "127.0.0.0/8,::1",
+    }
+    return ServerProcess(settings.data_dir.parent / name, limited=limited, **(given | more))
+
+
 @pytest.fixture(scope="session")
-def strict_node(folder: Path, settings: Settings, urls: StoreUrls) -> Iterator[ServerProcess]:
-    node = ServerProcess(
-        folder / "strict",
-        IDP_ISSUER=settings.issuer,
-        IDP_DATABASE_URL=urls.database,
-        IDP_MIGRATION_DATABASE_URL=urls.migration,
-        IDP_REDIS_URL=urls.redis,
-        IDP_KEYS_DIR=str(settings.keys_dir),
-        # Mails of the one queue are written by either node.
-        IDP_DATA_DIR=str(settings.data_dir),
-        IDP_SECRET=f"{NEWER_SECRET},{settings.secrets[0].decode()}",
-        IDP_REFRESH_GRACE="0",
-        IDP_BCRYPT_ROUNDS="5",
-        IDP_TRUSTED_PROXIES="127.0.0.0/8,::1",
-    )
-    with node:
+def strict_node(settings: Settings, urls: StoreUrls) -> Iterator[ServerProcess]:
+    stricter = {"IDP_REFRESH_GRACE": "0", "IDP_BCRYPT_ROUNDS": "5"}
+    rotated = f"{NEWER_SECRET},{settings.secrets[0].decode()}"
+    with another_node("strict", settings, urls, IDP_SECRET=rotated, **stricter) as node:
         yield node
 
 
@@ -47,23 +53,10 @@ async def strict(world: World, strict_node: ServerProcess) -> AsyncIterator[Worl
 
 
 @pytest.fixture(scope="session")
-def limited_node(folder: Path, settings: Settings, urls: StoreUrls) -> Iterator[ServerProcess]:
+def limited_node(settings: Settings, urls: StoreUrls) -> Iterator[ServerProcess]:
     """A third node, with the limits and the lockout that users get, and a limit on clients."""
-    node = ServerProcess(
-        folder / "limited",
-        limited=True,
-        IDP_ISSUER=settings.issuer,
-        IDP_DATABASE_URL=urls.database,
-        IDP_MIGRATION_DATABASE_URL=urls.migration,
-        IDP_REDIS_URL=urls.redis,
-        IDP_KEYS_DIR=str(settings.keys_dir),
-        IDP_SECRET=settings.secrets[0].decode(),
-        IDP_CORS_ORIGINS="https://app.example",
-        IDP_TRUSTED_PROXIES="127.0.0.0/8,::1",
-        IDP_LIMIT_CLIENT="3/1m",
-        IDP_LIMIT_AUTHORIZE="10/1m",
-    )
-    with node:
+    limits = {"IDP_LIMIT_CLIENT": "3/1m", "IDP_LIMIT_AUTHORIZE": "10/1m", "IDP_CORS_ORIGINS": "https://app.example"}
+    with another_node("limited", settings, urls, limited=True, **limits) as node:
         yield node
 
 
@@ -76,3 +69,17 @@ async def caller(world: World, limited_node: ServerProcess) -> AsyncIterator[Cal
         base_url=limited_node.url, timeout=60, limits=limits, cookies=forgetful, verify=False
     ) as http:
         yield Caller(http, world, limited_node)
+
+
+@pytest.fixture(scope="session")
+def registering_node(settings: Settings, urls: StoreUrls) -> Iterator[ServerProcess]:
+    """A node where clients may register themselves, which limits who gets a token wrong."""
+    given = {"IDP_REGISTRATION_TOKEN": TOKEN, "IDP_LIMIT_LOGIN": "5/15m"}
+    with another_node("registering", settings, urls, **given) as node:
+        yield node
+
+
+@pytest.fixture
+async def door(world: World, registering_node: ServerProcess) -> AsyncIterator[Door]:
+    async with httpx.AsyncClient(base_url=registering_node.url, timeout=60, verify=False) as http:
+        yield Door(http)

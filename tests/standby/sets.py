@@ -11,12 +11,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import asyncpg
 import httpx
+from begun import Begun
 from prepared_stores import prepare
 from process import UNLIMITED, ServerProcess
 from sites import SECRET
@@ -29,7 +30,7 @@ ADMIN = {"email": "admin@example.com", "password": "Correct-Horse-7"}
 LIMIT = 30.0
 
 
-class ReplicatedSite:
+class ReplicatedSite(Begun):
     """
     `idp serve` on a primary with *standbys*, all of which a test may break. `tests/faults/clients.py` calls it as a `Site`.
 
@@ -63,18 +64,12 @@ class ReplicatedSite:
         self._dead: set[Standby] = set()
         self.server: ServerProcess | None = None
 
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def _start(self) -> None:
+    def _begin(self, ends: ExitStack) -> None:
+        ends.callback(shutil.rmtree, self.folder, ignore_errors=True)
         prepare(self.folder / "stores")
         self.stores = EmbeddedStores(self.folder / "stores")
         self.urls: StoreUrls = self.stores.start()
+        ends.callback(self.stores.stop)
         # No server here dies with its machine: what they handed to the system outlives them.
         self._alter_primary(fsync="off")
         if self._synchronous:
@@ -86,6 +81,7 @@ class ReplicatedSite:
         for number in range(self._count):
             standby = Standby(self.folder, everywhere, f"standby{number}")
             self.standbys.append(standby)
+            ends.callback(standby.stop)
             standby.copy().start()
         if self._synchronous:
             self._alter_primary(
@@ -99,8 +95,7 @@ class ReplicatedSite:
         if self._reads:
             replicas = [standby.url(self.urls.database) for standby in self.standbys]
             settings["IDP_DATABASE_REPLICA_URLS"] = ",".join(replicas)
-        self.server = ServerProcess(self.folder, **settings)
-        self.server.start()
+        self.server = ends.enter_context(ServerProcess(self.folder, **settings))
 
     def _alter_primary(self, **settings: str) -> None:
         """From now on, and in copies that are made of it later."""
@@ -114,18 +109,6 @@ class ReplicatedSite:
 
         with ThreadPoolExecutor(1) as thread:  # this thread may have a loop already
             thread.submit(asyncio.run, alter()).result()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self.server is not None:
-                self.server.__exit__(None, None, None)
-        finally:
-            for standby in self.standbys:
-                standby.stop()
-            self.stores.stop()
-            shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def url(self) -> str:

@@ -65,6 +65,19 @@ def server(settings: Settings, urls: StoreUrls, topology: Topology) -> Iterator[
         yield process
 
 
+@pytest.fixture
+async def whole(topology: Topology) -> None:
+    """What tests before have killed runs again."""
+    await topology.repaired()
+
+
+@pytest.fixture
+async def http(server: ServerProcess) -> AsyncIterator[httpx.AsyncClient]:
+    address, limits = server.url.replace("localhost", "127.0.0.1"), httpx.Limits(max_connections=200)
+    async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits, verify=False) as client:
+        yield client
+
+
 @pytest.fixture(scope="session")
 async def cache(topology: Topology) -> AsyncIterator[Any]:
     async with topology.administrator() as client:

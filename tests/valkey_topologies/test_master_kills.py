@@ -23,22 +23,10 @@ from world import World
 
 from idp.repositories.families import family_key
 
-pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("valkey_topologies")]
+pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("valkey_topologies"), pytest.mark.usefixtures("whole")]
 
 # People, and masters that are killed one after the other.
 SIZES = [pytest.param(8, 1, id="short"), pytest.param(64, 4, id="long", marks=pytest.mark.soak)]
-
-
-@pytest.fixture
-async def http(server: ServerProcess) -> AsyncIterator[httpx.AsyncClient]:
-    address, limits = server.url.replace("localhost", "127.0.0.1"), httpx.Limits(max_connections=200)
-    async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits, verify=False) as client:
-        yield client
-
-
-@pytest.fixture(autouse=True)
-async def whole(topology: Topology) -> None:
-    await topology.repaired()
 
 
 async def signed_in(http: httpx.AsyncClient, log: Log, people: int) -> list[Client]:

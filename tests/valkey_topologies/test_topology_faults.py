@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,6 @@ import httpx
 import pytest
 from clients import Client, Log, refreshing
 from family import GRACE, Family
-from process import ServerProcess
 from redis.crc import key_slot
 from topologies import SENTINELS_IN_SOAK, SERVICE, Cluster, Topology, Watched
 from valkey_nodes import ADMINISTRATOR, Node, eventually
@@ -26,23 +25,11 @@ from idp.domain.limits import Limit
 from idp.domain.refresh_tokens import Outcome
 from idp.repositories.families import RedisFamilies, family_key, refreshes_key
 
-pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("valkey_topologies")]
+pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("valkey_topologies"), pytest.mark.usefixtures("whole")]
 
 CLUSTER_ONLY = pytest.mark.parametrize("topology", ["cluster"], indirect=True, scope="session")
 PEOPLE = 6
 SERVED = {200, 201, 204, 503}
-
-
-@pytest.fixture
-async def http(server: ServerProcess) -> AsyncIterator[httpx.AsyncClient]:
-    address, limits = server.url.replace("localhost", "127.0.0.1"), httpx.Limits(max_connections=200)
-    async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits, verify=False) as client:
-        yield client
-
-
-@pytest.fixture(autouse=True)
-async def whole(topology: Topology) -> None:
-    await topology.repaired()
 
 
 @pytest.fixture

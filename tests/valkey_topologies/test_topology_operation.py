@@ -33,11 +33,6 @@ ANSWERING = "return ARGV[1]"
 ANSWER = Script(ANSWERING, hashlib.sha1(ANSWERING.encode()).hexdigest())
 
 
-@pytest.fixture
-async def whole(topology: Topology) -> None:
-    await topology.repaired()
-
-
 # What operators see.
 
 

@@ -1,22 +1,14 @@
 """Embedded stores for these tests alone: one pair that is only looked at, and copies of a ready folder to be damaged."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from store_owners import Owner
 
 from idp.gateways.embedded import EmbeddedStores
-
-OWNER = Path(__file__).with_name("owner.py")
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
 @pytest.fixture(scope="session")
@@ -56,30 +48,6 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-class Owner:
-    """Another process that starts the stores of *folder* and keeps them until it is killed."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(OWNER.parents[3])}
-        self.process = subprocess.Popen(
-            [sys.executable, str(OWNER), str(folder), *options],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def pids(self) -> list[int]:
-        """Of the processes it has started, once the stores answer."""
-        assert self.process.stdout is not None
-        return [int(pid) for pid in self.process.stdout.readline().split()]
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        with self.process:
-            pass
-
-
 @pytest.fixture
 def start_owner() -> Iterator[type[Owner]]:
     owners: list[Owner] = []
@@ -93,11 +61,3 @@ def start_owner() -> Iterator[type[Owner]]:
     for owner in owners:
         if owner.process.poll() is None:
             owner.process.communicate()  # at the end of its input it stops the stores in order
-
-
-def eventually(condition, what: str, limit: float = 20.0):
-    deadline = time.monotonic() + limit
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.01)
-    return found

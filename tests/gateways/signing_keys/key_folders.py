@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -54,8 +55,18 @@ def put(path: Path, content: bytes, at: datetime | None = None, mode: int = 0o60
     return new.replace(path)
 
 
+def only_file(folder: Path) -> Path:
+    (file,) = folder.glob("*.json")
+    return file
+
+
+def pem(private: Any, form: PrivateFormat = PrivateFormat.PKCS8) -> bytes:
+    content: bytes = private.private_bytes(Encoding.PEM, form, NoEncryption())
+    return content
+
+
 def rsa_pem(form: PrivateFormat = PrivateFormat.PKCS8, bits: int = 2048) -> bytes:
-    return rsa.generate_private_key(65537, bits).private_bytes(Encoding.PEM, form, NoEncryption())
+    return pem(rsa.generate_private_key(65537, bits), form)
 
 
 def states(keys: KeyFiles) -> dict[str, KeyState]:
