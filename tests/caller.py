@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sys
 from datetime import timedelta
+from ipaddress import IPv4Network
 from typing import Any
 
 import httpx
@@ -19,9 +19,12 @@ from idp.repositories.sign_in_failures import name_of
 WRONG = "Wrong-Password-1"
 
 
+ADDRESSES = IPv4Network("198.18.128.0/17").hosts()
+
+
 def new_address() -> str:
     """Of a network for documentation and tests (RFC 2544), so that every test has limits of its own."""
-    return f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
+    return str(next(ADDRESSES))
 
 
 def refused(answer: httpx.Response, error: str = "rate_limited") -> bool:

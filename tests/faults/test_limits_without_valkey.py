@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 import redis.asyncio
+from caller import new_address
 from clients import PASSWORD, browser
 from sites import Site
 
@@ -43,7 +44,7 @@ async def http(site: Site) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def login(http: httpx.AsyncClient, email: str, password: str = WRONG, address: str | None = None) -> int:
-    origin = {"X-Forwarded-For": address or f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(256)}"}
+    origin = {"X-Forwarded-For": address or new_address()}
     answer = await http.post("/auth/login", json={"email": email, "password": password}, headers=origin)
     return answer.status_code
 
