@@ -31,9 +31,7 @@ from idp.gateways.embedded import EmbeddedStores, StoreUrls
 from idp.settings import Settings, load
 
 # Fixtures of the session which start something that most tests do without.
-SHARED = (
-    "browser", "strict_node", "limited_node", "registering_node", "command_stores", "own_stores", "made_folder",
-)  # fmt: skip
+SHARED = ("strict_node", "limited_node", "registering_node", "command_stores", "own_stores", "made_folder")
 SECRET = "a secret for tests that is long enough"
 
 

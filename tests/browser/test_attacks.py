@@ -13,6 +13,8 @@ from hosted import Party, form_of
 from playwright.async_api import Browser, BrowserContext, Page
 from world import PASSWORD, World
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 # Each would call this, which tells the test.
 RAN = "ranForTheAttacker"
 PAYLOADS = [

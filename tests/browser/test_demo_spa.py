@@ -16,6 +16,8 @@ from world import PASSWORD, World
 
 from idp.cli.preparation import prepare
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 STORED = "localStorage.getItem('oidc.session')"
 
 

@@ -17,6 +17,8 @@ from hosted import Party
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from world import PASSWORD, World
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 PHONE: dict[str, Any] = {"viewport": {"width": 320, "height": 640}, "color_scheme": "dark", "has_touch": True}
 PATIENCE = 60_000

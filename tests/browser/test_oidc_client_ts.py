@@ -13,6 +13,8 @@ from hosted import GRANTS, SCOPE
 from playwright.async_api import Browser, Page
 from world import PASSWORD, World
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 LIBRARY = Path(__file__).parents[2] / "examples/node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js"
 MANAGER = """
 (settings) => {

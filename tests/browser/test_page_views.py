@@ -12,6 +12,8 @@ import pytest
 from chromium import Bench, Shown
 from page_samples import LOGO, SAMPLES, STATES
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
 # A phone, and also a desktop of 1280 pixels at a zoom of 400 % (WCAG 2.2, success criterion 1.4.10).
