@@ -26,5 +26,5 @@ def required(name: str) -> list[str]:
     """As `program`; without one the test is skipped, and says what to install."""
     found = program(name)
     if found is None:
-        pytest.skip(f"no {name} here: sudo apt-get install {name}, or sh tests/debian/install.sh")
+        pytest.skip(f"no {name} here: sudo apt-get install {name}")
     return found

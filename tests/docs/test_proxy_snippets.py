@@ -145,7 +145,29 @@ def haproxy(folder: Path, server: ServerProcess, certificate: Path) -> Iterator[
         proxy.stop()
 
 
-PROXIES = pytest.mark.parametrize("name", ["nginx", "haproxy"])
+@pytest.fixture(scope="module")
+def caddy(folder: Path, server: ServerProcess, certificate: Path) -> Iterator[Proxy]:
+    tls, clear, file = free_port(), free_port(), folder / "Caddyfile"
+    ours = f"admin off\n\tdefault_bind 127.0.0.1\n\thttp_port {clear}\n\thttps_port {tls}"
+    site = f"\n{NAME} {{\n"
+    text = placed(snippet("caddyfile"), server, certificate, tls, clear)
+    file.write_text(f"{{\n\t{ours}\n}}\n" + text.replace(site, f"{site}\ttls {certificate} {certificate}\n"))
+    command = [
+        "/usr/bin/env",
+        f"HOME={folder}",
+        f"XDG_DATA_HOME={folder}",
+        f"XDG_CONFIG_HOME={folder}",
+        *required("caddy"),
+    ]
+    proxy = Proxy([*command, "run", "--adapter", "caddyfile", "--config", str(file)], tls, clear, certificate)
+    try:
+        proxy.await_ready()
+        yield proxy
+    finally:
+        proxy.stop()
+
+
+PROXIES = pytest.mark.parametrize("name", ["nginx", "haproxy", "caddy"])
 
 
 def wrong_password(proxy: Proxy, address: str, **headers: str) -> str:
@@ -160,7 +182,7 @@ def wrong_password(proxy: Proxy, address: str, **headers: str) -> str:
 def test_the_limit_of_a_caller_is_its_own_whatever_it_claims(name: str, request: pytest.FixtureRequest) -> None:
     """PX1, PX2: the address behind the proxy is counted, and no header of the caller is."""
     proxy = request.getfixturevalue(name)
-    number = {"nginx": 11, "haproxy": 21}[name]
+    number = {"nginx": 11, "haproxy": 21, "caddy": 31}[name]
     guesser, other = f"127.0.0.{number}", f"127.0.0.{number + 1}"
 
     guesses = [wrong_password(proxy, guesser, **{"X-Forwarded-For": f"192.0.2.{place}"}) for place in range(3)]
