@@ -95,7 +95,8 @@ class Image:
 
     def environment(self, **given: str) -> dict[str, str]:
         named = {name: self._mapped(value) for name, value in self.stage.environment().items() if name != "PATH"}
-        return named | {"PATH": f"{self.root}/opt/idp/bin:/usr/bin:/bin", "TMPDIR": f"{self.root}/tmp"} | given
+        places = {"PATH": f"{self.root}/opt/idp/bin:/usr/bin:/bin", "TMPDIR": f"{self.root}/tmp"}
+        return named | places | {"HOME": f"{self.root}/var/lib/idp"} | given
 
     def _mapped(self, value: str) -> str:
         return f"{self.root}{value}" if value.startswith("/") else value

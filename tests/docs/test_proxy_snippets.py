@@ -117,6 +117,8 @@ def nginx(folder: Path, server: ServerProcess, certificate: Path) -> Iterator[Pr
     own = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
     text = placed(snippet("nginx"), server, certificate, tls, clear)
     head = f"daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx-error.log;\n"
+    # What the snippet gives no log would be written where only root may.
+    own += f"access_log {folder}/nginx-rest.log;\n"
     file.write_text(f"{head}events {{}}\nhttp {{\n{own}{text}}}\n")
     command = [*required("nginx"), "-p", str(folder), "-e", f"{folder}/nginx-error.log", "-c", str(file)]
     tried = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=30, check=False)

@@ -94,5 +94,9 @@ class Pooler:
     ) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(START_LIMIT)
+            try:
+                self._process.wait(START_LIMIT)
+            except subprocess.TimeoutExpired:  # seen once, on a machine with much to do
+                self._process.kill()
+                self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
