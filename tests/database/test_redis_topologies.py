@@ -36,7 +36,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         port = free_port()
         folder = tmp_path / str(port)
         folder.mkdir()
-        text = "\n".join([f"port {port}", "bind 127.0.0.1", f"dir {folder}", 'save ""', *lines])
+        # Its own choice for the bus, 10,000 above, is among the ports of the system's own connections.
+        bus = [f"cluster-port {free_port()}"] if "cluster-enabled yes" in lines else []
+        text = "\n".join([f"port {port}", "bind 127.0.0.1", f"dir {folder}", 'save ""', *bus, *lines])
         (folder / "conf").write_text(text)
         command = [str(installed(VALKEY)), str(folder / "conf"), *mode]
         with (folder / "log").open("wb") as log:
