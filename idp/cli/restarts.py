@@ -60,4 +60,5 @@ class Restarts:
 
 
 def _pause(rounds: int) -> float:
-    return float(min(FIRST_PAUSE * 2 ** (rounds - 1), LONGEST_PAUSE))
+    # After a thousand rounds, three hours, the power alone would be more than a float can hold.
+    return min(FIRST_PAUSE * 2.0 ** min(rounds - 1, 10), LONGEST_PAUSE)

@@ -75,3 +75,15 @@ def test_it_does_not_give_up_once_one_was_ready() -> None:
 
     for _ in range(50):
         restarts.failed(1)
+
+
+def test_it_goes_on_for_days() -> None:
+    clock = Clock()
+    restarts = Restarts(1, clock)
+    restarts.became_ready()
+
+    for _ in range(10_000):
+        restarts.failed(1)
+        restarts.crashed(1)
+
+    assert pause(restarts, clock) == LONGEST_PAUSE
