@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import serving
 from raw_http import RawConnection, connection
-
-from idp.cli.http_server import serve
-from idp.cli.workers import hypercorn_config
 
 HOST = b"Host: x\r\n"
 Application = Callable[
@@ -37,14 +34,8 @@ async def served(application: Application) -> AsyncIterator[str]:
         else:
             await application(scope, receive, send)
 
-    stop = asyncio.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = asyncio.create_task(serve(app, hypercorn_config(), listener, stop.wait))
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            stop.set()
-            await serving
+    async with serving.served(app) as url:
+        yield url
 
 
 def answering(*parts: bytes, headers: tuple[tuple[bytes, bytes], ...] = (), status: int = 200) -> Application:

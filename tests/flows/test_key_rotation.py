@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -26,12 +25,11 @@ import pytest
 from jwt import api_jwk, jwk_set_cache, jwks_client
 from process import ServerProcess
 from resource_servers import Clock, ResourceServer, Tokens, resource_servers
+from serving import served
 from world import PASSWORD, World
 
 from idp.app import create_app
 from idp.bootstrap import now
-from idp.cli.http_server import serve
-from idp.cli.workers import hypercorn_config
 from idp.domain.signing_keys import MARGIN
 from idp.domain.users import Role
 from idp.gateways.key_files import KeyFiles
@@ -97,7 +95,7 @@ async def stepping_site(world: World, folder: Path, *, ahead: timedelta = MAX_AG
 @asynccontextmanager
 async def stepping_node(world: World, keys: KeyFiles, clock: StepClock) -> AsyncIterator[str]:
     await asyncio.to_thread(keys.load)
-    given, stop = world.services, asyncio.Event()
+    given = world.services
     issuer = world.settings.issuer
     tokens = AccessTokens(
         keys,
@@ -115,13 +113,8 @@ async def stepping_node(world: World, keys: KeyFiles, clock: StepClock) -> Async
         administration=replace(given.administration, keys=KeyAdministration(keys=keys, events=given.events)),
     )
     app: Any = create_app(services, replace(world.settings, jwks_max_age=MAX_AGE))
-    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
-        serving = asyncio.create_task(serve(app, hypercorn_config(), listener, stop.wait))
-        try:
-            yield f"http://localhost:{listener.getsockname()[1]}"
-        finally:
-            stop.set()
-            await serving
+    async with served(app) as url:
+        yield url
 
 
 @contextmanager

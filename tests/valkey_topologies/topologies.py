@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import pytest
 import redis.asyncio
+from process import free_port
 from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
 from valkey_nodes import (
@@ -26,7 +27,6 @@ from valkey_nodes import (
     USER,
     Node,
     eventually,
-    free_ports,
     recommended,
 )
 
@@ -95,7 +95,7 @@ class Cluster:
     name = "cluster"
 
     def __init__(self, folder: Path) -> None:
-        ports = free_ports(12)
+        ports = [free_port() for _ in range(12)]
         settings = [*recommended("every node of a cluster"), f"cluster-node-timeout {NODE_TIMEOUT}"]
         self.nodes = [
             server(folder, port, *settings, f"cluster-port {bus}")
@@ -173,7 +173,7 @@ class Watched:
     name = "sentinel"
 
     def __init__(self, folder: Path) -> None:
-        one, other, *watching = free_ports(5)
+        one, other, *watching = (free_port() for _ in range(5))
         self.nodes = [server(folder, one), server(folder, other, f"replicaof 127.0.0.1 {one}")]
         settings = [
             *recommended("every sentinel"),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import re
 import signal
-import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -37,19 +35,6 @@ def recommended(title: str) -> list[str]:
     assert found, f"docs/valkey.md has no configuration {title!r}"
     text = found[1].replace("PASSWORD-OF-IDP", PASSWORD).replace("PASSWORD-OF-SERVERS", ADMINISTRATOR)
     return text.replace("PASSWORD-FOR-SENTINELS", SENTINEL_PASSWORD).splitlines()
-
-
-def free_ports(count: int) -> list[int]:
-    """Below those that the kernel gives to connections: a server that is killed and started again finds its own free."""
-    ports: list[int] = []
-    while len(ports) < count:
-        port = random.randrange(20_000, 32_000)
-        try:
-            with socket.create_server(("127.0.0.1", port)):
-                ports.append(port)
-        except OSError:
-            continue
-    return ports
 
 
 async def eventually(what: Callable[[], Awaitable[Any]], *, pause: float = 0.02) -> Any:
