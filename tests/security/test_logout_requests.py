@@ -63,7 +63,8 @@ async def test_only_our_own_form_signs_out(world: World) -> None:
             (fields | {"csrf_token": ""}, {}),
             (fields | {"csrf_token": theirs["csrf_token"]}, {}),
             (fields, {"Origin": "https://evil.example"}),
-            (fields, {"Origin": "null"}),
+            (fields | {"csrf_token": theirs["csrf_token"]}, {"Origin": "null"}),
+            (fields, {"Sec-Fetch-Site": "cross-site", "Origin": "null"}),
             (fields, {"Sec-Fetch-Site": "cross-site"}),
             (fields, {"Sec-Fetch-Site": "same-site"}),
         ]

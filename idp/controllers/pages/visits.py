@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from quart import g
@@ -20,7 +20,6 @@ from idp.controllers.devices import presented_device
 from idp.controllers.exchange import MOST_PARAMETERS, Exchange, current
 from idp.domain.browser_sessions import Visitor, digest_of, new_token
 from idp.domain.errors import Forbidden, Malformed
-from idp.domain.redirect_uris import LOOPBACK
 from idp.services.form_tokens import FormTokens
 from idp.services.hosted_login import BrowserSignIn, HostedLogin
 
@@ -73,14 +72,6 @@ class Visits:
     def session_cookie(self) -> Cookie:
         return Cookie("idp-session", self.secure)
 
-    @property
-    def _is_told_of_sites(self) -> bool:
-        """
-        Browsers send Fetch Metadata over https and to this machine only. To an http issuer elsewhere, as in a development
-        network, all that our own forms come with is the origin "null": there the form's token has to do.
-        """
-        return self.secure or urlsplit(self.origin).hostname in LOOPBACK
-
     async def begin(self) -> Visit:
         """Of the request that is served now. Raises `Malformed` for parameters that cannot be read, or come twice."""
         exchange = current()
@@ -117,15 +108,13 @@ class Visits:
 
     def check_origin(self, exchange: Exchange) -> None:
         """
-        By what browsers say of where a form comes from (Fetch Metadata); where one says nothing of that, by Origin.
+        By what the browser says of where a form comes from: Fetch Metadata and Origin, where it sends them.
 
-        Our pages send no referrer, so a browser gives their forms the origin "null": only with `same-origin` beside it is
-        that one of ours.
+        Our pages send no referrer, so a browser gives their forms the origin "null". Old browsers, an http issuer in a network
+        and proxies that drop `Sec-Fetch-*` leave it at that: any site can send "null", so there the form's token decides.
         """
         site, origin = exchange.header(b"sec-fetch-site"), exchange.header(b"origin")
-        unsaid = (None, self.origin) if self._is_told_of_sites else (None, "null", self.origin)
-        foreign = site != "same-origin" if site is not None else origin not in unsaid
-        if foreign or origin not in (None, "null", self.origin):
+        if site not in (None, "same-origin") or origin not in (None, "null", self.origin):
             raise Forbidden(EXPIRED, reason="form of another site")
 
     def signed_in(self, visit: Visit, done: BrowserSignIn, device_cookie: str) -> None:
