@@ -8,17 +8,15 @@ which never repeats the value.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache, partial
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-Rule = Callable[[str], str]
+from idp.domain import names
 
-# More than any claim may have: what is longer is refused before it is normalised, which can take quadratic time.
-LONGEST = 2000
+Rule = Callable[[str], str]
 
 BIRTHDATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})-([0-9]{2}))?")
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
@@ -30,20 +28,17 @@ PHONE_PUNCTUATION = str.maketrans("", "", " -.()/")
 
 def line(text: str, *, most: int) -> str:
     """Several spaces count as one."""
-    composed = _composed(text, allowed="\t\r\n")
-    return _sized(" ".join(composed.split()), most)
+    return _sized(names.line(text), most)
 
 
 def lines(text: str, *, most: int) -> str:
     """As `line`, for what may have several: each is parted from the next by one line feed."""
-    composed = _composed(text, allowed="\t\r\n")
-    parted = [" ".join(each.split()) for each in composed.splitlines()]
-    return _sized("\n".join(filter(None, parted)), most)
+    return _sized(names.lines(text), most)
 
 
 def url(text: str) -> str:
     fault = ValueError("Give an address that begins with https:// or http://.")
-    if len(text) > LONGEST or not text.isascii() or not text.isprintable() or " " in text:
+    if len(text) > names.LONGEST or not text.isascii() or not text.isprintable() or " " in text:
         raise fault
     try:
         parts = urlsplit(text)
@@ -95,16 +90,6 @@ def phone_number(text: str) -> str:
 @cache
 def zones() -> frozenset[str]:
     return frozenset(available_timezones())
-
-
-def _composed(text: str, *, allowed: str) -> str:
-    if len(text) > LONGEST:
-        raise ValueError(f"This may have {LONGEST} characters at most.")
-    composed = unicodedata.normalize("NFC", text)
-    kinds = {unicodedata.category(character) for character in composed if character not in allowed}
-    if kinds & {"Cc", "Cs", "Co", "Cn"}:
-        raise ValueError("This may have no control characters.")
-    return composed
 
 
 def _sized(text: str, most: int) -> str:

@@ -12,6 +12,7 @@ import unicodedata
 from email_validator import EmailNotValidError, validate_email
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from idp.domain import names
 from idp.domain.errors import FieldError, ValidationFailed
 from idp.domain.passwords import made_of, password_faults
 from idp.domain.users import LONGEST_ADDRESS
@@ -38,16 +39,8 @@ def email(text: str) -> str:
 
 
 def name(text: str) -> str:
-    composed = unicodedata.normalize("NFC", text)
-    # Before spaces are made one: Python counts more control characters as space than tabs and line breaks.
-    if any(
-        unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn")
-        for character in composed
-        if character not in "\t\r\n"
-    ):
-        raise ValueError("A name has no control characters.")
-    spaced = " ".join(composed.split())
-    if not 2 <= len(spaced) <= 50:
+    spaced = names.line(text)
+    if not names.is_whole_name(spaced, fewest=2, most=50):
         raise ValueError("A name has 2 to 50 characters.")
     return spaced
 

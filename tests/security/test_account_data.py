@@ -142,9 +142,13 @@ async def test_an_address_that_no_account_can_have_is_only_wrong(world: World, e
 
 @pytest.mark.parametrize(
     "name",
-    ["", "a", " a ", "x" * 51, "a\0b", "a\x1b[31mb", "\ue000\ue000", "\U000fffff\U000fffff", "x" * 60_000, " " * 20],
+    [
+        *("", "a", " a ", "x" * 51, "a\0b", "a\x1b[31mb", "\ue000\ue000", "\U000fffff\U000fffff", "x" * 60_000, " " * 20),
+        *("Ada\u202eevE", "A\u200bda", "Ada\u2066", "\u3164\u3164", "\u0301\u0301"),
+    ],
 )
 async def test_a_name_that_is_none_is_refused(world: World, name: str) -> None:
+    """IN15."""
     answer = await registering(world, name=name)
 
     assert answer.status_code == 400
@@ -158,6 +162,8 @@ async def test_a_name_that_is_none_is_refused(world: World, name: str) -> None:
         "x" * 50,
         "Åsa Öberg",
         "李小龍",
+        "王",
+        "علی\u200cرضا",
         "O'Brien; DROP TABLE users",
         "{{7*7}}",
         "<img src=x>",

@@ -31,9 +31,10 @@ Name = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "minLength": 2,
+            "minLength": 1,
             "maxLength": 1000,
-            "description": "2 to 50 characters; several spaces count as one.",
+            "description": "2 to 50 characters, or one letter of a script without case, such as Chinese; several spaces count "
+            "as one.",
         }
     ),
 ]
