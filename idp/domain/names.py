@@ -84,7 +84,9 @@ def _fault(before: str, character: str, after: str) -> str | None:
         hidden = not _has_forms(before, character)
     else:
         hidden = character in BLANK or unicodedata.category(character) in UNSHOWN_KINDS
-    return "This may have no control characters and none that are invisible or turn the text around." if hidden else None
+    return (
+        "This may have no control characters and none that are invisible or turn the text around." if hidden else None
+    )
 
 
 def _joins(before: str) -> bool:

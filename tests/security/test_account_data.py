@@ -143,7 +143,8 @@ async def test_an_address_that_no_account_can_have_is_only_wrong(world: World, e
 @pytest.mark.parametrize(
     "name",
     [
-        *("", "a", " a ", "x" * 51, "a\0b", "a\x1b[31mb", "\ue000\ue000", "\U000fffff\U000fffff", "x" * 60_000, " " * 20),
+        *("", "a", " a ", "x" * 51, "x" * 60_000, " " * 20),
+        *("a\0b", "a\x1b[31mb", "\ue000\ue000", "\U000fffff\U000fffff"),
         *("Ada\u202eevE", "A\u200bda", "Ada\u2066", "\u3164\u3164", "\u0301\u0301"),
     ],
 )
