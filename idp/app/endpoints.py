@@ -7,6 +7,7 @@ from typing import Any
 
 from idp.bootstrap import Services
 from idp.controllers.client_registration import PATH as REGISTRATION_PATH
+from idp.controllers.devices import DeviceTokens
 from idp.controllers.metrics import PATH as METRICS_PATH
 from idp.controllers.metrics import MetricsEndpoint
 from idp.controllers.pages.rendering import Pages
@@ -48,7 +49,9 @@ def beside_quart(services: Services, settings: Settings, pages: Pages) -> dict[s
         documents={OPENID_CONFIGURATION: metadata, AUTHORIZATION_SERVER: metadata},
         max_age=settings.jwks_max_age,
     )
-    token = TokenEndpoint(services.authorization_server, services.clients)
+    token = TokenEndpoint(
+        services.authorization_server, services.clients, DeviceTokens(settings.issuer.startswith("https://"))
+    )
     metrics = MetricsEndpoint(services.metrics.text, settings.metrics_token)
     exact: dict[str, Asgi] = {
         TOKEN_PATH: token,

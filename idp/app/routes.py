@@ -25,6 +25,7 @@ from idp.controllers.auth.session import session_routes
 from idp.controllers.auth.sessions import own_session_routes
 from idp.controllers.client_registration import client_registration_routes
 from idp.controllers.demo import demo_routes
+from idp.controllers.devices import DeviceTokens
 from idp.controllers.front import front_routes
 from idp.controllers.health import health_routes
 from idp.controllers.limited import Limited
@@ -56,16 +57,10 @@ def quart_app(services: Services, settings: Settings, pages: Pages | None = None
         front_routes(pages, settings.issuer),
         asset_routes(pages.assets),
         health_routes(services.health),
-        registration_routes(services.registration, limited),
-        session_routes(services.rest_sessions, guard, limited, secure=settings.issuer.startswith("https://")),
-        profile_routes(services.profile, guard, limited),
+        *_auth_routes(services, guard, limited, DeviceTokens(settings.issuer.startswith("https://"))),
         audit_routes(services.audit, services.cursors, guard),
         *_admin_routes(services, guard),
         *_registration_routes(services, settings),
-        account_routes(services.accounts.account_deletion, guard, limited),
-        password_routes(services.accounts.password_change, services.accounts.password_reset, guard, limited),
-        email_routes(services.accounts.email_verification, services.accounts.email_change, guard, limited),
-        own_session_routes(services.accounts.own_sessions, services.hosted.login, guard, limited),
         *page_routes(services, hosted),
         *([demo_routes(demo_folder(), settings.issuer)] if settings.env == "development" else []),
     ):
@@ -75,6 +70,19 @@ def quart_app(services: Services, settings: Settings, pages: Pages | None = None
     if open_routes := undeclared(app.view_functions.items()):
         raise RuntimeError(f"routes without an access policy or an operation: {', '.join(open_routes)}")
     return app
+
+
+def _auth_routes(services: Services, guard: Guard, limited: Limited, devices: DeviceTokens) -> list[Blueprint]:
+    accounts = services.accounts
+    return [
+        registration_routes(services.registration, limited),
+        session_routes(services.rest_sessions, guard, limited, devices),
+        profile_routes(services.profile, guard, limited),
+        account_routes(accounts.account_deletion, guard, limited, devices),
+        password_routes(accounts.password_change, accounts.password_reset, guard, limited, devices),
+        email_routes(accounts.email_verification, accounts.email_change, guard, limited, devices),
+        own_session_routes(accounts.own_sessions, services.hosted.login, guard, limited),
+    ]
 
 
 def _admin_routes(services: Services, guard: Guard) -> list[Blueprint]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from idp.controllers.client_endpoint import ClientEndpoint
-from idp.controllers.devices import presented_device
+from idp.controllers.devices import DeviceTokens
 from idp.controllers.exchange import Exchange
 from idp.domain.clients import Clients
 from idp.services.authorization_server import Answer, AuthorizationServer
@@ -14,11 +14,12 @@ PATH = "/oauth2/token"
 
 
 class TokenEndpoint(ClientEndpoint):
-    def __init__(self, server: AuthorizationServer, clients: Clients) -> None:
+    def __init__(self, server: AuthorizationServer, clients: Clients, devices: DeviceTokens) -> None:
         super().__init__(clients)
         self._server = server
+        self._devices = devices
 
     async def ask(self, exchange: Exchange, headers: Mapping[str, str]) -> Answer:
         return await self._server.token(
-            exchange.form, headers, address=exchange.address, device_token=presented_device(exchange)
+            exchange.form, headers, address=exchange.address, device_token=self._devices.presented(exchange)
         )

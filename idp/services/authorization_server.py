@@ -139,6 +139,16 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
     def authenticate_client(
         self, request: TokenRequest, methods: Sequence[str], endpoint: str = "token"
     ) -> AuthlibClient:
+        try:
+            client = self._authenticated(request, methods, endpoint)
+        except ClientRefused as refusal:
+            refusal.challenged = "Authorization" in request.headers
+            raise
+        # Known to the answer even when the rest of the request is refused: its pages may read the error (CORS).
+        request.client = client
+        return client
+
+    def _authenticated(self, request: TokenRequest, methods: Sequence[str], endpoint: str) -> AuthlibClient:
         method = presented_method(request)
         if method not in methods:
             raise ClientRefused
@@ -148,8 +158,6 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
             raise
         except InvalidClientError as error:
             raise ClientRefused from error
-        # Known to the answer even when the rest of the request is refused: its pages may read the error (CORS).
-        request.client = client
         return client
 
     async def save_token(self, token: dict[str, Any], request: TokenRequest) -> None:

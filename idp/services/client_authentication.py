@@ -2,7 +2,8 @@
 How a client proves itself at the token endpoint (RFC 6749, section 2.3).
 
 Authlib checks each method; what it lets pass is settled here before: two methods at once, a `client_id` beside a Basic
-header that names another client, a header that is not UTF-8. Every failure looks alike: 401 with `WWW-Authenticate`.
+header that names another client, a header that is not UTF-8. Every failure looks alike: 401, with a challenge only for a
+client that used the Authorization header (RFC 6749, section 5.2).
 """
 
 from __future__ import annotations
@@ -25,14 +26,19 @@ class ClientRefused(InvalidClientError):  # type: ignore[misc]
     """
     One status, text and header, whether the client is unknown, disabled or has another secret. Another *description* only
     for who has proved to hold the client's key.
+
+    *challenged*: the request had an Authorization header. Without one a challenge does harm: a browser asks its user for a
+    password, and oauth4webapi (openid-client) throws the challenge instead of the error in the body.
     """
+
+    challenged = False
 
     def __init__(self, description: str = "Client authentication failed.") -> None:
         super().__init__(description, status_code=401)
 
     def get_headers(self) -> list[tuple[str, str]]:
         common = [header for header in super().get_headers() if header[0] != "WWW-Authenticate"]
-        return [*common, ("WWW-Authenticate", 'Basic realm="idp", charset="UTF-8"')]
+        return [*common, ("WWW-Authenticate", 'Basic realm="idp", charset="UTF-8"')] if self.challenged else common
 
 
 class AuthlibClient:

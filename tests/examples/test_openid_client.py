@@ -176,6 +176,23 @@ async def test_a_refusal_reaches_the_client(world: World, library: NodeParty) ->
     assert refused.value.error == "login_required"
 
 
+async def test_a_client_with_a_wrong_secret_reads_the_error(world: World, library: NodeParty) -> None:
+    """CA14: of an answer with a challenge the library keeps the challenge only."""
+    client = await world.client(auth_method="client_secret_post")
+    await library.ask(
+        "discover",
+        issuer=world.settings.issuer,
+        client_id=client.client_id,
+        method="client_secret_post",
+        secret="wrong",
+    )
+
+    with pytest.raises(Failed) as refused:
+        await library.ask("client_credentials", scope="profile")
+
+    assert refused.value.error == "invalid_client"
+
+
 async def test_who_signs_out_at_the_client_is_signed_out_here(world: World, library: NodeParty) -> None:
     after = "https://app.example/bye"
     async with Browser(world) as browser:

@@ -30,10 +30,11 @@ async def asked(world: World, authorization: str | bytes | None = None, **fields
 
 
 def refused(answer: httpx.Response) -> bool:
-    """RFC 6749, section 5.2, and a realm, which RFC 9110 demands."""
+    """RFC 6749, section 5.2: with a challenge, and a realm in it, only for who has used the Authorization header."""
+    challenge = 'Basic realm="idp", charset="UTF-8"' if "authorization" in answer.request.headers else None
     assert answer.status_code == 401, answer.text
     assert answer.json() == {"error": "invalid_client", "error_description": "Client authentication failed."}
-    assert answer.headers["www-authenticate"] == 'Basic realm="idp", charset="UTF-8"'
+    assert answer.headers.get("www-authenticate") == challenge
     assert answer.headers["cache-control"] == "no-store"
     return True
 
@@ -192,9 +193,28 @@ async def test_a_client_assertion_is_refused_while_no_client_can_have_one(world:
     assert refused(await asked(world, client_id=(await world.client()).client_id, **assertion))
 
 
+@pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/revoke", "/oauth2/introspect"])
+@pytest.mark.parametrize("proof", ["none", "post", "assertion", "basic"])
+async def test_only_who_used_the_header_is_challenged(world: World, path: str, proof: str) -> None:
+    """CA14: a browser that is challenged asks its user for a password, and a library loses the error."""
+    fields = {"grant_type": "client_credentials", "token": "x"}
+    fields |= {
+        "none": {"client_id": "nobody"},
+        "post": {"client_id": "nobody", "client_secret": "wrong"},
+        "assertion": {"client_assertion": "a.b.c", "client_assertion_type": "urn:ietf:params:oauth:x"},
+        "basic": {},
+    }[proof]
+    headers = {"Authorization": basic("nobody:wrong")} if proof == "basic" else {}
+
+    answer = await world.http.post(path, data=fields, headers=headers)
+
+    assert refused(answer)
+    assert ("www-authenticate" in answer.headers) == (proof == "basic")
+
+
 @pytest.mark.parametrize("way", ["basic", "post"])
 async def test_an_unknown_client_a_wrong_secret_and_a_disabled_client_look_alike(world: World, way: str) -> None:
-    """CA10, CA13, TE5. Trap 27: 401 with a realm, whatever the method."""
+    """CA10, CA13, TE5."""
     known, disabled = await world.client(), await world.client(enabled=False)
     attempts = [("nobody", new_secret()), (known.client_id, new_secret()), (disabled.client_id, disabled.secret or "")]
 

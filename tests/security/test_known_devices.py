@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from caller import Caller, blocked, wait
-from world import PASSWORD
+import httpx
+from caller import WRONG, Caller, blocked, wait
+from hosted import form_of
+from world import PASSWORD, World
+
+from idp.app import create_app
+from idp.domain.lockout import Counter
+from idp.gateways import secret_keys
+from idp.repositories.sign_in_failures import name_of
 
 
 async def test_a_device_that_has_signed_in_before_is_not_locked_out_by_others(caller: Caller) -> None:
@@ -21,6 +30,43 @@ async def test_a_device_that_has_signed_in_before_is_not_locked_out_by_others(ca
 
     assert await blocked(caller, email) > 60
     assert [by_header.status_code, by_cookie.status_code] == [200, 200]
+
+
+async def test_a_planted_cookie_does_not_hide_the_device(world: World) -> None:
+    """LK8: at every door; another host of the domain sets `idp-device` for all of them, but never `__Host-idp-device`."""
+    issuer, client = "https://id.example", await world.client()
+    app: Any = create_app(world.services, replace(world.settings, issuer=issuer))
+    email = await world.registered()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=issuer) as http:
+        known = await http.post("/auth/login", json={"email": email, "password": PASSWORD})
+        own = known.headers["device-token"]
+        planted = (await http.post("/auth/login", json={"email": email, "password": PASSWORD})).headers["device-token"]
+        await locked(world, email)
+        http.cookies.clear()
+        form = form_of(await http.get("/login")).fields | {"email": email, "password": PASSWORD}
+        browser = f"__Host-idp-browser={http.cookies['__Host-idp-browser']}"
+        http.cookies.clear()
+        fields = {"grant_type": "password", "username": email, "password": PASSWORD}
+        for cookie, status in [
+            (f"idp-device={planted}", 429),
+            (f"idp-device=x; __Host-idp-device={own}", 200),
+            (f"__Host-idp-device={own}; idp-device={planted}", 200),
+        ]:
+            headers = {"Cookie": f"{cookie}; {browser}"}
+            by_rest = await http.post("/auth/login", json={"email": email, "password": PASSWORD}, headers=headers)
+            by_page = await http.post("/login", data=form, headers=headers)
+            by_grant = await http.post("/oauth2/token", data=fields, auth=client.auth, headers=headers)
+
+            assert [by_rest.status_code, by_grant.status_code] == [status, status]
+            assert by_page.status_code == (303 if status == 200 else status)
+
+
+async def locked(world: World, email: str) -> None:
+    """As if the last of its failures had just been."""
+    await world.post("/auth/login", email=email, password=WRONG)
+    key = name_of(Counter(email), secret_keys.derived(world.settings.secrets, secret_keys.IDENTIFIERS)[0])
+    change = "UPDATE sign_in_failures SET blocked_until = now() + interval '15 minutes' WHERE key = $1"
+    assert await world.database.execute(change, key) == "UPDATE 1"
 
 
 async def test_the_device_of_a_password_grant_is_known_too(caller: Caller) -> None:

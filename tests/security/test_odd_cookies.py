@@ -8,6 +8,8 @@ import pytest
 from hosted import Browser, Party
 from world import World
 
+from idp.controllers.exchange import Exchange
+from idp.controllers.pages.visits import Visits
 from idp.domain.browser_sessions import digest_of, new_token
 
 SESSION = "idp-session"
@@ -61,6 +63,29 @@ async def test_no_other_spelling_of_a_cookie_is_one(world: World, browser: Brows
     many = "; ".join(f"c{n}=v" for n in range(100))
     among = await world.http.get("/account", headers={"Cookie": f"{many}; {SESSION}={token}"})
     assert among.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["idp-browser", SESSION, "idp-device"])
+async def test_over_https_a_cookie_without_the_prefix_is_none(world: World, name: str) -> None:
+    """SE20: any other host of the domain could have set it, also beside the one with the prefix."""
+    issuer = "https://id.example"
+    visits = Visits(
+        hosted_login=world.services.hosted.login, form_tokens=world.services.hosted.form_tokens, origin=issuer
+    )
+    read = {
+        "idp-browser": visits.browser_cookie.read,
+        SESSION: visits.session_cookie.read,
+        "idp-device": visits.devices.presented,
+    }[name]
+
+    for cookies, expected in [
+        (f"{name}=planted", None),
+        (f"{name}=planted; __Host-{name}=own", "own"),
+        (f"__Host-{name}=own; {name}=planted", "own"),
+        (f"__host-{name}=planted; __Host-{name}=own", "own"),
+    ]:
+        headers = {b"cookie": [cookies.encode()]}
+        assert read(Exchange(request_id="", address="", method="GET", path="/", headers=headers)) == expected
 
 
 async def test_no_token_is_a_cookie(world: World) -> None:

@@ -6,7 +6,7 @@ from quart import Blueprint
 
 from idp.controllers.access import Guard, signed_in
 from idp.controllers.auth.shapes import CurrentPassword
-from idp.controllers.devices import HEADER_NAME, presented_device
+from idp.controllers.devices import HEADER_NAME, DeviceTokens
 from idp.controllers.exchange import current
 from idp.controllers.limited import Limited
 from idp.controllers.operation import operation
@@ -15,7 +15,9 @@ from idp.domain.limits import Category
 from idp.services.account_deletion import AccountDeletion
 
 
-def account_routes(account_deletion: AccountDeletion, guard: Guard, limited: Limited) -> Blueprint:
+def account_routes(
+    account_deletion: AccountDeletion, guard: Guard, limited: Limited, devices: DeviceTokens
+) -> Blueprint:
     routes = Blueprint("account", __name__)
 
     @routes.delete("/auth/profile")
@@ -29,7 +31,7 @@ def account_routes(account_deletion: AccountDeletion, guard: Guard, limited: Lim
     )
     async def delete(given: CurrentPassword) -> None:
         await account_deletion.delete(
-            signed_in().session.user_id, given.current_password, device=presented_device(current())
+            signed_in().session.user_id, given.current_password, device=devices.presented(current())
         )
 
     return routes

@@ -7,7 +7,7 @@ from quart import Blueprint
 from idp.controllers import access
 from idp.controllers.access import Guard, signed_in
 from idp.controllers.auth.shapes import EmailChanging, MailTokenBody
-from idp.controllers.devices import HEADER_NAME, presented_device
+from idp.controllers.devices import HEADER_NAME, DeviceTokens
 from idp.controllers.exchange import current
 from idp.controllers.limited import Limited
 from idp.controllers.operation import operation
@@ -18,7 +18,11 @@ from idp.services.email_verification import EmailVerification
 
 
 def email_routes(
-    email_verification: EmailVerification, email_change: EmailChange, guard: Guard, limited: Limited
+    email_verification: EmailVerification,
+    email_change: EmailChange,
+    guard: Guard,
+    limited: Limited,
+    devices: DeviceTokens,
 ) -> Blueprint:
     routes = Blueprint("emails", __name__)
 
@@ -51,7 +55,7 @@ def email_routes(
             signed_in().session.user_id,
             wanted.current_password,
             wanted.new_email,
-            device=presented_device(current()),
+            device=devices.presented(current()),
         )
 
     return routes

@@ -7,7 +7,7 @@ from quart import Blueprint
 from idp.controllers import access
 from idp.controllers.access import Guard, signed_in
 from idp.controllers.auth.shapes import ForgottenPassword, PasswordChanging, PasswordResetting
-from idp.controllers.devices import HEADER_NAME, presented_device
+from idp.controllers.devices import HEADER_NAME, DeviceTokens
 from idp.controllers.exchange import current
 from idp.controllers.limited import Limited
 from idp.controllers.operation import operation
@@ -18,7 +18,11 @@ from idp.services.password_reset import PasswordReset
 
 
 def password_routes(
-    password_change: PasswordChange, password_reset: PasswordReset, guard: Guard, limited: Limited
+    password_change: PasswordChange,
+    password_reset: PasswordReset,
+    guard: Guard,
+    limited: Limited,
+    devices: DeviceTokens,
 ) -> Blueprint:
     routes = Blueprint("passwords", __name__)
 
@@ -38,7 +42,7 @@ def password_routes(
             session.id,
             wanted.current_password,
             wanted.new_password,
-            device=presented_device(current()),
+            device=devices.presented(current()),
         )
 
     @routes.post("/auth/forgot-password")

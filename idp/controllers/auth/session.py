@@ -9,7 +9,7 @@ from quart import Blueprint
 from idp.controllers import access
 from idp.controllers.access import Guard, signed_in
 from idp.controllers.auth.shapes import Credentials, OwnUser, Refreshed, RefreshTokenBody, SignedIn
-from idp.controllers.devices import HEADER_NAME, device_headers, presented_device
+from idp.controllers.devices import HEADER_NAME, DeviceTokens
 from idp.controllers.exchange import current
 from idp.controllers.limited import Limited
 from idp.controllers.operation import operation
@@ -18,8 +18,7 @@ from idp.domain.limits import Category
 from idp.services.rest_sessions import RestSessions
 
 
-def session_routes(sessions: RestSessions, guard: Guard, limited: Limited, *, secure: bool) -> Blueprint:
-    """*secure*: the issuer speaks https, and so do its cookies."""
+def session_routes(sessions: RestSessions, guard: Guard, limited: Limited, devices: DeviceTokens) -> Blueprint:
     routes = Blueprint("session", __name__)
 
     @routes.post("/auth/login")
@@ -34,9 +33,9 @@ def session_routes(sessions: RestSessions, guard: Guard, limited: Limited, *, se
         headers=(HEADER_NAME, "Set-Cookie"),
     )
     async def login(credentials: Credentials) -> tuple[SignedIn, Mapping[str, str]]:
-        done = await sessions.sign_in(credentials.email, credentials.password, device=presented_device(current()))
+        done = await sessions.sign_in(credentials.email, credentials.password, device=devices.presented(current()))
         answer = SignedIn(**Refreshed.of(done.tokens).model_dump(), user=OwnUser.of(done.user))
-        return answer, device_headers(done.device, secure=secure)
+        return answer, devices.headers(done.device)
 
     @routes.post("/auth/refresh")
     @access.public

@@ -6,7 +6,6 @@ from typing import Any
 
 from quart import Blueprint, Response
 
-from idp.controllers.devices import device_headers
 from idp.controllers.exchange import current
 from idp.controllers.pages.authorize import CONTINUE, onward
 from idp.controllers.pages.hosted import Hosted, page
@@ -52,8 +51,7 @@ def login_routes(
             )
         except (InvalidCredentials, TooManyAttempts, Unavailable) as refusal:
             return await _form(visit, email=email, refusal=refusal)
-        device = device_headers(done.device, secure=hosted.visits.secure)
-        hosted.visits.signed_in(visit, done, device["Set-Cookie"])
+        hosted.visits.signed_in(visit, done)
         if visit.handle is None:
             return hosted.go(visit, "/account")
         await authorization.signed_in(visit.handle, visit.browser, done.session.id)

@@ -16,10 +16,11 @@ from uuid import UUID
 from quart import g
 
 from idp.controllers.cookies import Cookie
-from idp.controllers.devices import presented_device
+from idp.controllers.devices import DeviceTokens
 from idp.controllers.exchange import MOST_PARAMETERS, Exchange, current
 from idp.domain.browser_sessions import Visitor, digest_of, new_token
 from idp.domain.errors import Forbidden, Malformed
+from idp.services.devices import Device
 from idp.services.form_tokens import FormTokens
 from idp.services.hosted_login import BrowserSignIn, HostedLogin
 
@@ -72,6 +73,10 @@ class Visits:
     def session_cookie(self) -> Cookie:
         return Cookie("idp-session", self.secure)
 
+    @property
+    def devices(self) -> DeviceTokens:
+        return DeviceTokens(self.secure)
+
     async def begin(self) -> Visit:
         """Of the request that is served now. Raises `Malformed` for parameters that cannot be read, or come twice."""
         exchange = current()
@@ -82,7 +87,7 @@ class Visits:
         visit = Visit(
             browser_token=token if token and known else new_token(),
             visitor=await self.hosted_login.visitor(self.session_cookie.read(exchange)),
-            device_token=presented_device(exchange),
+            device_token=self.devices.presented(exchange),
             fields=_unique(exchange.form),
             query=_unique(query_of(exchange)),
         )
@@ -117,9 +122,13 @@ class Visits:
         if site not in (None, "same-origin") or origin not in (None, "null", self.origin):
             raise Forbidden(EXPIRED, reason="form of another site")
 
-    def signed_in(self, visit: Visit, done: BrowserSignIn, device_cookie: str) -> None:
+    def signed_in(self, visit: Visit, done: BrowserSignIn) -> None:
         """From the answer on the browser is signed in, and known as one of the user's."""
-        visit.cookies += [self.session_cookie.written(done.token, done.lasts), device_cookie]
+        visit.cookies.append(self.session_cookie.written(done.token, done.lasts))
+        self.known(visit, done.device)
+
+    def known(self, visit: Visit, device: Device) -> None:
+        visit.cookies.append(self.devices.headers(device)["Set-Cookie"])
 
     def signed_out(self, visit: Visit) -> None:
         visit.visitor = None
