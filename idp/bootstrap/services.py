@@ -53,6 +53,7 @@ from idp.services.patterns import PatternWatch
 from idp.services.profile import Profile
 from idp.services.rate_limiter import RateLimiter
 from idp.services.registration import Registration
+from idp.services.registration_metadata import RegistrationPolicy
 from idp.services.rest_sessions import RestSessions
 from idp.services.sessions import SessionService
 from idp.services.user_administration import UserAdministration
@@ -237,8 +238,14 @@ def _dynamic_registration(
 ) -> DynamicRegistration | None:
     if settings.registration_token is None:
         return None
+    policy = RegistrationPolicy(
+        schemes=settings.registration_schemes,
+        scopes=settings.registration_scopes,
+        resources=settings.registration_resources,
+        require_pkce=settings.registration_require_pkce,
+    )
     digest = digest_of_secret(settings.registration_token)
-    return DynamicRegistration(registration=registration, clients=clients, initial_digest=digest)
+    return DynamicRegistration(registration=registration, clients=clients, initial_digest=digest, policy=policy)
 
 
 def _assertions(settings: Settings, outside: Outside) -> ClientAssertions:

@@ -24,8 +24,9 @@ from idp.domain.clients import Client
 from idp.domain.errors import FieldError, InvalidToken, Malformed, UnsupportedMediaType, ValidationFailed
 from idp.domain.events import origin
 from idp.domain.limits import Category
-from idp.services.dynamic_registration import DynamicRegistration, Issued, metadata_of
+from idp.services.dynamic_registration import DynamicRegistration, Issued
 from idp.services.rate_limiter import RateLimiter
+from idp.services.registration_metadata import metadata_of
 
 PATH = "/oauth2/register"
 ONE = f"{PATH}/<client_id>"

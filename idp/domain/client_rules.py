@@ -8,6 +8,7 @@ What a client may be registered as: the same rules at the command line, over HTT
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
@@ -52,13 +53,14 @@ Fault = tuple[str, str]
 
 def client_faults(client: Client) -> list[Fault]:
     """What is wrong with this registration, as (field, what to change) pairs; empty when it may be stored."""
+    return_fault = functools.partial(redirect_uri_fault, native=client.application_type == "native")
     return [
         *_identity_faults(client),
         *_grant_faults(client),
         *_scope_faults(client),
         *_list_faults("origins", client.origins, _origin_fault),
-        *_list_faults("redirect_uris", client.redirect_uris, redirect_uri_fault),
-        *_list_faults("post_logout_redirect_uris", client.post_logout_redirect_uris, redirect_uri_fault),
+        *_list_faults("redirect_uris", client.redirect_uris, return_fault),
+        *_list_faults("post_logout_redirect_uris", client.post_logout_redirect_uris, return_fault),
         *_list_faults("resources", client.resources, _resource_fault),
         *_list_faults("audiences", client.audiences, _resource_fault),
         *_list_faults("contacts", client.contacts, _contact_fault),

@@ -4,6 +4,9 @@ Where a browser may be sent with an answer.
 A redirect URI must name one place that belongs to the client (RFC 9700, section 2.1; RFC 8252, section 7): no wildcard, no
 other scheme than https but on this machine or for an app of its own, nothing in its query that the answer of the
 authorization endpoint says itself. A presented one is compared character by character.
+
+RFC 8252, section 7.1, wants the scheme of an app to be a reversed domain name; editors and desktop apps have `cursor:`,
+`vscode:` and the like. Native clients may have these too, but no scheme that a browser or a system acts on itself.
 """
 
 from __future__ import annotations
@@ -20,6 +23,31 @@ NEVER_IN_A_URI = frozenset(' "<>\\^`{|}*')
 ANSWERED = frozenset(
     {"code", "state", "iss", "error", "error_description", "error_uri", "response", "session_state"}
     | {"access_token", "id_token", "token_type", "expires_in"}
+)
+APP_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+")  # one letter is a drive of Windows
+# A browser, a system or a program that came with it acts on these itself; with some of them it runs what it is given.
+SYSTEM = """
+about acct afp aim android-app app applescript attachment blob bluetooth callto cid content cvs data dav dict dns doi edge
+facetime facetime-audio feed file filesystem finger fish ftp ftps geo git gopher h323 help http https iax imap info intent ipp
+irc irc6 ircs jabber jar java javascript jdbc jnlp ldap ldaps livescript local localhost lynx mailto maps market mhtml mid mms
+mocha modem news nfs nntp onenote opera pkcs11 pop proxy ptp query rdp res resource rlogin rmi rsync rtmp rtsp search search-ms
+secondlife sftp shell shortcuts shttp sip sips smb sms smsto snmp ssh steam stun svn tel telnet tftp tn3270 turn urn vbs
+vbscript view-source vnc wais webcal wp wpid ws wss wtai wyciwyg x-javascript xcon xmpp xri
+"""
+SYSTEM_SCHEMES = frozenset(SYSTEM.split())
+# `web+…` is whichever site asked the browser for it; the others are families of the above.
+SYSTEM_PREFIXES = (
+    "web+",
+    "ms-",
+    "microsoft-",
+    "windows-",
+    "x-apple",
+    "apple-",
+    "itms",
+    "chrome",
+    "moz-",
+    "safari-",
+    "about-",
 )
 # Before and after the port. `localhost` is a name, which may lead elsewhere (RFC 8252, section 8.3): no freedom there.
 ON_THIS_MACHINE = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[1-9][0-9]{0,4})?((?:[/?].*)?)")
@@ -40,8 +68,8 @@ def redirect_uri_matches(client: Client, presented: str) -> bool:
     return without_port is not None and any(without_port == _without_port(uri) for uri in client.redirect_uris)
 
 
-def redirect_uri_fault(uri: str) -> str | None:
-    """Why *uri* cannot be registered, or None."""
+def redirect_uri_fault(uri: str, *, native: bool = False) -> str | None:
+    """Why *uri* cannot be registered, or None. *native*: for an app, whose scheme may be one without a dot."""
     parts = parts_of(uri)
     if parts is None:
         return "not a URI"
@@ -51,7 +79,7 @@ def redirect_uri_fault(uri: str) -> str | None:
         return "no user information"
     if repeated := ANSWERED & _names(parts.query):
         return f"its query must not have {', '.join(sorted(repeated))}, which the answer adds"
-    return _place_fault(parts.scheme, parts.hostname or "")
+    return _place_fault(parts, native)
 
 
 def web_fault(uri: str) -> str | None:
@@ -79,13 +107,40 @@ def well_written(uri: str) -> bool:
     return uri.isascii() and uri.isprintable() and not set(uri) & NEVER_IN_A_URI
 
 
-def _place_fault(scheme: str, host: str) -> str | None:
+def is_app_scheme(scheme: str) -> bool:
+    """Whether *scheme*, in lower case, may be that of an app: none that a browser or a system acts on itself."""
+    return (
+        APP_SCHEME.fullmatch(scheme) is not None
+        and scheme not in SYSTEM_SCHEMES
+        and not scheme.startswith(SYSTEM_PREFIXES)
+    )
+
+
+def short_scheme(uri: str) -> str | None:
+    """The scheme of an app's URI when it is no reversed domain name, as in `cursor://…`; None for every other URI."""
+    parts = parts_of(uri)
+    return parts.scheme if parts and is_app_scheme(parts.scheme) and "." not in parts.scheme else None
+
+
+def is_loopback(uri: str) -> bool:
+    """Whether it is plain http on this machine."""
+    parts = parts_of(uri)
+    return parts is not None and parts.scheme == "http" and parts.hostname in LOOPBACK
+
+
+def _place_fault(parts: SplitResult, native: bool) -> str | None:
+    scheme, host = parts.scheme, parts.hostname or ""
     if scheme == "https" and host:
         return None
     if scheme == "http":
         return None if host in LOOPBACK else "http is for loopback addresses only"
     # RFC 8252, section 7.1: a private-use scheme is a reversed domain name, which keeps out javascript: and data:.
-    return None if "." in scheme else "use https, loopback http or a private-use scheme with a dot"
+    if "." in scheme:
+        return None
+    # `localhost:3000/cb` lacks its http://; it is no app whose scheme is `localhost`.
+    if is_app_scheme(scheme) and (parts.netloc or parts.path.startswith("/")):
+        return None if native else "a scheme without a dot is for native clients only"
+    return "use https, loopback http or an app's own scheme"
 
 
 def _names(query: str) -> set[str]:

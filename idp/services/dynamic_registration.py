@@ -2,8 +2,9 @@
 Clients that register themselves and look after their registration (RFC 7591, RFC 7592, OpenID Connect DCR 1.0).
 
 Who registers has a token that the operator handed out; who changes a registration has the one that came with it, of which
-only the digest is stored. Such a client can sign users in and nothing more: no password grant, nothing for itself, and no
-scope but those that this server knows, since what others mean is up to resource servers that never heard of the client.
+only the digest is stored. Such a client can sign users in and nothing more: no password grant, nothing for itself, no scope
+and no resource but those that this server knows or the operator allows, since what others mean is up to resource servers that
+never heard of the client.
 """
 
 from __future__ import annotations
@@ -12,35 +13,13 @@ import hmac
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from idp.domain.clients import Client, Clients, digest_of_secret, new_secret
 from idp.domain.errors import FieldError, InvalidToken, NotFound, ValidationFailed
-from idp.domain.scopes import SUPPORTED, wire
 from idp.services.client_registration import ClientRegistration
-
-GRANT_TYPES = ("authorization_code", "refresh_token")
-RESPONSE_TYPES = ("code",)
-SUBJECT_TYPE = "public"
-# Where a field of `Client` has another name in a registration.
-NAMES = {"name": "client_name", "auth_method": "token_endpoint_auth_method"}
-# What the operator decides, or this server.
-KEPT = frozenset(
-    {"client_id", "secrets", "registration_digest", "created_at", "updated_at", "enabled"}
-    | {"first_party", "origins", "resources", "audiences"}
-)
-# Name in a registration → field of `Client`, of all that a client says of itself.
-METADATA = {NAMES.get(one.name, one.name): one.name for one in fields(Client) if one.name not in KEPT}
-# What is registered where a client says nothing (RFC 7591, section 2); elsewhere it is the default of the field.
-DEFAULTS: Mapping[str, Any] = {
-    "auth_method": "client_secret_basic",
-    "grant_types": ("authorization_code",),
-    "scope": wire(SUPPORTED),
-}
-PLAIN: Mapping[str, Any] = {
-    one.name: one.default for one in fields(Client) if one.name in METADATA.values() and one.name != "name"
-}
+from idp.services.registration_metadata import NAMES, RegistrationPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +36,7 @@ class DynamicRegistration:
     registration: ClientRegistration
     clients: Clients
     initial_digest: str
+    policy: RegistrationPolicy
 
     def permit(self, presented: str) -> None:
         """Raises `InvalidToken` unless *presented* is the operator's token."""
@@ -66,8 +46,9 @@ class DynamicRegistration:
     async def register(self, metadata: Mapping[str, Any]) -> Issued:
         """*metadata* by the names of RFC 7591. Raises `ValidationFailed` under those names."""
         client_id, token = secrets.token_hex(12), new_secret()
-        properties = _properties(client_id, metadata)
-        made = Client(client_id=client_id, registration_digest=digest_of_secret(token), **properties)
+        properties = self.policy.properties(client_id, metadata)
+        properties |= {"registration_digest": digest_of_secret(token), "resources": tuple(self.policy.resources)}
+        made = Client(client_id=client_id, **properties)
         with _names_of_metadata():
             registered = await self.registration.create(made)
         return Issued(registered.client, token, registered.secret)
@@ -84,7 +65,7 @@ class DynamicRegistration:
 
     async def replace(self, client: Client, presented: str, metadata: Mapping[str, Any]) -> Issued:
         """What *metadata* leaves out gets its default. Raises as `register`, and `InvalidToken` once the client is gone."""
-        properties = _properties(client.client_id, metadata)
+        properties = self.policy.properties(client.client_id, metadata)
         with _names_of_metadata():
             changed = await self.registration.change(client.client_id, **properties)
         return Issued(changed.client, presented, changed.secret)
@@ -93,36 +74,6 @@ class DynamicRegistration:
         """With its sessions. Raises `InvalidToken` when it is gone already."""
         with _names_of_metadata():
             await self.registration.remove(client.client_id)
-
-
-def metadata_of(client: Client) -> dict[str, Any]:
-    """All that is registered, by the names of RFC 7591; what is not is left out."""
-    told = {name: getattr(client, field) for name, field in METADATA.items()}
-    told |= {"response_types": RESPONSE_TYPES, "subject_type": SUBJECT_TYPE}
-    return {name: value for name, value in told.items() if value is not None}
-
-
-def _properties(client_id: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    if faults := list(_faults(metadata)):
-        raise ValidationFailed(faults)
-    given = {METADATA[name]: value for name, value in metadata.items() if name in METADATA and value is not None}
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    return {**PLAIN, **DEFAULTS, "name": client_id, **given}
-
-
-def _faults(metadata: Mapping[str, Any]) -> list[FieldError]:
-    """What this door refuses beyond the rules for every client."""
-    grants, responses = metadata.get("grant_types"), metadata.get("response_types")
-    found = []
-    if grants is not None and not {"authorization_code"} <= set(grants) <= set(GRANT_TYPES):
-        found.append(FieldError("grant_types", "authorization_code, and refresh_token with it; no other"))
-    if responses is not None and tuple(responses) != RESPONSE_TYPES:
-        found.append(FieldError("response_types", "code only"))
-    if metadata.get("subject_type") not in (None, SUBJECT_TYPE):
-        found.append(FieldError("subject_type", f"{SUBJECT_TYPE} only"))
-    if not set((metadata.get("scope") or "").split()) <= set(SUPPORTED):
-        found.append(FieldError("scope", f"of {', '.join(SUPPORTED)} only"))
-    return found
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from idp.settings import addresses, parsing
+from idp.settings.client_fields import CLIENTS
 from idp.settings.hosted_fields import PAGES, SESSIONS
 from idp.settings.setting import Group, Setting
 from idp.settings.trace_fields import TRACES
@@ -213,28 +214,6 @@ LIMITS = Group(
             "1000/5m",
             "Authorization requests of browsers in which nobody is signed in, per network address.",
             parsing.limit(),
-        ),
-    ),
-)
-
-CLIENTS = Group(
-    "Clients",
-    (
-        Setting(
-            "IDP_REGISTRATION_TOKEN",
-            None,
-            "Bearer token with which clients may register themselves at `/oauth2/register`.",
-            parsing.bearer_token(parsing.SHORTEST_SECRET),
-            unset="they may not, and there is no such path",
-            secret=True,
-        ),
-        Setting(
-            "IDP_OUTGOING_PRIVATE",
-            None,
-            "Whether addresses that clients register (`jwks_uri`, back-channel logout) may be in private networks or on "
-            "this machine; link-local ones never.",
-            parsing.boolean(),
-            unset="`false`; in development this machine may be called",
         ),
     ),
 )

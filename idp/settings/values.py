@@ -80,6 +80,10 @@ class Settings:
     limit_authorize: LimitSetting | None
 
     registration_token: str | None = field(metadata=SECRET)
+    registration_schemes: tuple[str, ...]
+    registration_scopes: tuple[str, ...]
+    registration_resources: tuple[str, ...]
+    registration_require_pkce: bool
     outgoing_private: bool | None
 
     trusted_proxies: tuple[Network, ...]

@@ -95,6 +95,22 @@ def test_the_command_line_has_the_same_rules(uri: str) -> None:
     assert [field for field, _ in client_faults(client)] == ["redirect_uris"]
 
 
+@pytest.mark.parametrize("uri", [uri for uri in REFUSED if uri != "myapp://cb"])
+def test_a_native_client_has_no_more_freedom_than_a_scheme_of_its_own(uri: str) -> None:
+    """RU4."""
+    client = Client(client_id="app", name="App", application_type="native", redirect_uris=(uri,))
+
+    assert [field for field, _ in client_faults(client)] == ["redirect_uris"]
+
+
+async def test_an_administrator_gives_a_native_client_its_scheme(world: World, admin: Tokens) -> None:
+    """RU4, RU8: RFC 8252, section 7.1, asks for a dot; editors have none."""
+    own = {"redirectUris": ["cursor://app/cb", "vscode:/cb"], "postLogoutRedirectUris": ["cursor://app/bye"]}
+
+    assert await faults(world, admin, **own, applicationType="native") == []
+    assert set(await faults(world, admin, **own)) == {"redirectUris", "postLogoutRedirectUris"}
+
+
 async def test_a_redirect_uri_of_the_client_is_taken_as_it_is(world: World, admin: Tokens) -> None:
     """RU4."""
     body = {"name": "Web", "grantTypes": ["authorization_code"], "redirectUris": ALLOWED}

@@ -10,7 +10,7 @@ import jwt
 import pytest
 from caller import new_address
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from registrations import DEFAULTS, PATH, TOKEN, WEB, Door, is_unauthorized
+from registrations import DEFAULTS, PATH, TOKEN, WEB, Door, is_refused, is_unauthorized
 from world import World
 
 from keys import key_set, new_key
@@ -84,6 +84,50 @@ async def test_what_is_unknown_or_null_is_left_out(door: Door) -> None:
     made = await door.registered(**unknown, logo_uri=None, grant_types=None, jwks=None)
 
     assert not {*unknown, "logo_uri", "jwks"} & made.keys()
+
+
+async def test_what_is_not_given_here_is_left_out_and_the_answer_says_so(world: World, door: Door) -> None:
+    """SC10: RFC 7591, section 3.2.1."""
+    asked = {"grant_types": ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "password"]}
+    asked |= {
+        "response_types": ["code", "token"],
+        "scope": "openid api:write idp:admin",
+        "client_uri": "",
+        "contacts": [],
+    }
+
+    made = await door.registered(**asked, client_name="", logo_uri="")
+
+    assert made["grant_types"] == ["authorization_code"]
+    assert made["response_types"] == ["code"]
+    assert made["scope"] == "openid"
+    assert made["client_name"] == made["client_id"]
+    assert not {"client_uri", "logo_uri"} & made.keys()
+    client = await world.services.clients.present(made["client_id"])
+    assert client is not None
+    assert (client.grant_types, client.scope) == (("authorization_code",), "openid")
+
+
+@pytest.mark.parametrize(
+    "uri", ["javascript:alert(1)", "data://x/y", "file:///etc/passwd", "intent://x/y", "ms-msdt:/id"]
+)
+async def test_no_scheme_of_the_system_is_taken_beside_a_loopback_address(door: Door, uri: str) -> None:
+    """RU4."""
+    uris = ["http://127.0.0.1/cb", uri]
+
+    for kind in (None, "native"):
+        assert is_refused(
+            await door.register({"redirect_uris": uris, "application_type": kind}), "invalid_redirect_uri"
+        )
+
+
+async def test_a_client_on_loopback_is_a_native_one(door: Door) -> None:
+    made = await door.registered(redirect_uris=["http://127.0.0.1/cb", "cursor://app/cb"])
+    refused = await door.register({"redirect_uris": ["cursor://app/cb"], "application_type": "native"})
+
+    assert (made["application_type"], made["redirect_uris"]) == ("native", ["http://127.0.0.1/cb", "cursor://app/cb"])
+    assert is_refused(refused, "invalid_redirect_uri")
+    assert "IDP_REGISTRATION_SCHEMES" in refused.json()["error_description"]
 
 
 async def test_nobody_makes_himself_more_than_a_client(world: World, door: Door) -> None:
