@@ -9,12 +9,23 @@ from uuid import UUID, uuid4
 
 import redis.asyncio
 
-from idp.domain.refresh_tokens import NONCE_SIZE, Outcome, RefreshToken, Rotation
+from idp.database.redis import RedisStore
+from idp.domain.limits import Limit
+from idp.domain.refresh_tokens import NONCE_SIZE, UNKNOWN, Outcome, Place, RefreshToken, Rotation
 from idp.repositories.families import RedisFamilies, family_key
 
 GRACE = timedelta(seconds=10)
 AFTER_GRACE = GRACE + timedelta(seconds=1)
 MOMENT = timedelta(seconds=1)
+KEY = b"a key of places for tests"
+HOME = Place("203.0.113.7", "Firefox")
+ELSEWHERE = Place("198.51.100.9", "Firefox")
+
+
+def families_in(
+    store: RedisStore, *, grace: timedelta = GRACE, repeats: int = 3, limit: Limit | None = None
+) -> RedisFamilies:
+    return RedisFamilies(store, key=KEY, grace=grace, repeats=repeats, limit=limit)
 
 
 def nonce() -> bytes:
@@ -38,19 +49,21 @@ class Family:
     async def started(self) -> RefreshToken:
         return await self.store.start(self.id, self.user_id, "app", nonce(), self.expires_at)
 
-    async def rotate(self, token: RefreshToken, proposed: bytes | None = None, client: str = "app") -> Rotation:
-        return await self.store.rotate(token, self.user_id, client, proposed or nonce())
+    async def rotate(
+        self, token: RefreshToken, proposed: bytes | None = None, client: str = "app", place: Place = UNKNOWN
+    ) -> Rotation:
+        return await self.store.rotate(token, self.user_id, client, proposed or nonce(), place=place)
 
-    async def outcome(self, token: RefreshToken) -> Outcome:
-        return (await self.rotate(token)).outcome
+    async def outcome(self, token: RefreshToken, place: Place = UNKNOWN) -> Outcome:
+        return (await self.rotate(token, place=place)).outcome
 
-    async def next(self, token: RefreshToken) -> RefreshToken:
-        rotation = await self.rotate(token)
+    async def next(self, token: RefreshToken, place: Place = UNKNOWN) -> RefreshToken:
+        rotation = await self.rotate(token, place=place)
         assert rotation.successor is not None, rotation
         return rotation.successor
 
-    async def rebuilt(self, token: RefreshToken) -> Rotation:
-        return await self.store.rotate(token, self.user_id, "app", nonce(), rebuild_until=self.expires_at)
+    async def rebuilt(self, token: RefreshToken, place: Place = UNKNOWN) -> Rotation:
+        return await self.store.rotate(token, self.user_id, "app", nonce(), place=place, rebuild_until=self.expires_at)
 
     async def time_passes(self, span: timedelta) -> None:
         await self.cache.hincrby(self.key, "t", -int(span.total_seconds() * 1000))

@@ -12,16 +12,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import redis.asyncio
-from family import GRACE
+from family import HOME, families_in
 
 from idp.database.redis import RedisStore
 from idp.database.scripts import Script
 from idp.domain.errors import InvalidToken
-from idp.domain.events import TokensRefreshed
-from idp.domain.refresh_tokens import RefreshTokenFormat
+from idp.domain.events import Origin, TokensRefreshed, origin
+from idp.domain.refresh_tokens import Place, RefreshTokenFormat
 from idp.domain.sessions import RevokedReason, Session, SessionState
 from idp.domain.users import Role, UserStatus
-from idp.repositories.families import RedisFamilies, family_key
+from idp.repositories.families import family_key
 from idp.services.checkpoints import Checkpoints
 from idp.services.counted_events import CountedEvents
 from idp.services.refresh_watch import RefreshWatch
@@ -97,7 +97,7 @@ class VirtualSession:
         self.key = family_key(session.family_id, session.user_id)
         sessions: Any = self.record
         self.checkpoints = Checkpoints(sessions)
-        self.families = RedisFamilies(self.store, grace=GRACE)
+        self.families = families_in(self.store)
         refreshes = CountedEvents(TokensRefreshed, sessions, now=lambda: start, interval=3600, most=10)
         self.service = SessionService(
             sessions=sessions,
@@ -124,8 +124,9 @@ class VirtualSession:
         self.now += ms
         await self.cache.set(b"clock:" + self.key, self.now)
 
-    async def refresh(self, token: str) -> str | None:
+    async def refresh(self, token: str, place: Place = HOME) -> str | None:
         """The successor, or None for a refusal."""
+        origin.set(Origin(address=place.address, user_agent=place.user_agent))
         try:
             successor = await self.service.rotate(await self.service.present(token, "app"))
         except InvalidToken:

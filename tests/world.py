@@ -150,8 +150,12 @@ class World:
     async def post(self, path: str, *, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
         return await self.http.post(path, json=body, headers=headers)
 
-    async def token(self, auth: httpx.Auth | None = None, **fields: str) -> httpx.Response:
-        return await self.http.post("/oauth2/token", data=fields, auth=auth or httpx.USE_CLIENT_DEFAULT)
+    async def token(self, auth: httpx.Auth | None = None, *, agent: str | None = None, **fields: str) -> httpx.Response:
+        """*agent*: the user agent, by default that of `http`."""
+        headers = {"User-Agent": agent} if agent is not None else None
+        return await self.http.post(
+            "/oauth2/token", data=fields, auth=auth or httpx.USE_CLIENT_DEFAULT, headers=headers
+        )
 
     async def signed_in(self, client: Registered | None = None, email: str | None = None, **fields: str) -> Tokens:
         """Through the password grant for *client*, else over REST."""
@@ -167,14 +171,15 @@ class World:
         body = answer.json()
         return Tokens(body["access_token"], body.get("refresh_token", ""), client.client_id, client.secret, email, body)
 
-    async def refresh(self, tokens: Tokens, **fields: str) -> httpx.Response:
+    async def refresh(self, tokens: Tokens, *, agent: str | None = None, **fields: str) -> httpx.Response:
         auth = httpx.BasicAuth(tokens.client_id, tokens.client_secret) if tokens.client_secret else None
         if auth is None:
             fields["client_id"] = tokens.client_id
-        return await self.token(auth, grant_type="refresh_token", refresh_token=tokens.refresh_token, **fields)
+        fields |= {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token}
+        return await self.token(auth, agent=agent, **fields)
 
-    async def refreshed(self, tokens: Tokens, **fields: str) -> Tokens:
-        answer = await self.refresh(tokens, **fields)
+    async def refreshed(self, tokens: Tokens, *, agent: str | None = None, **fields: str) -> Tokens:
+        answer = await self.refresh(tokens, agent=agent, **fields)
         assert answer.status_code == 200, answer.text
         body = answer.json()
         return replace(tokens, access_token=body["access_token"], refresh_token=body["refresh_token"], body=body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -177,7 +177,7 @@ def _outside(
         clients=PostgresClients(postgres, reading, trail, on_lookup=metrics.client_lookup),
         sessions=PostgresSessions(postgres, trail, mails),
         revoked_tokens=PostgresRevokedTokens(postgres, trail),
-        families=_families(settings, redis, metrics),
+        families=_families(settings, secrets, redis, metrics),
         browser_sessions=StoredBrowserSessions(postgres, redis, trail),
         consents=PostgresConsents(postgres, trail),
         authorization_requests=RedisAuthorizationRequests(redis),
@@ -212,9 +212,15 @@ def _reach(settings: Settings) -> Reach:
     return Reach(private=bool(private), loopback=development if private is None else private)
 
 
-def _families(settings: Settings, redis: RedisStore, metrics: Metrics) -> RedisFamilies:
-    limit = _limits(settings).get(Category.REFRESH)
-    return RedisFamilies(redis, grace=settings.refresh_grace, limit=limit, on_decision=metrics.limit)
+def _families(settings: Settings, secrets: Sequence[bytes], redis: RedisStore, metrics: Metrics) -> RedisFamilies:
+    return RedisFamilies(
+        redis,
+        key=secret_keys.derived(secrets, secret_keys.PLACES)[0],
+        grace=settings.refresh_grace,
+        repeats=settings.refresh_repeats,
+        limit=_limits(settings).get(Category.REFRESH),
+        on_decision=metrics.limit,
+    )
 
 
 def _limits(settings: Settings) -> dict[Category, Limit]:

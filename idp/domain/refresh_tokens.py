@@ -14,8 +14,12 @@ How a presented token meets the family's watermark (generation g with nonce n, p
     newer than g            the store lost writes: roll FORWARD, unless it was issued before g moved (FORK: family ends)
     g with nonce n          OK, rotate
     g with another nonce    FORK: family ends
-    g-1 with nonce pn       REISSUE the same successor within the grace, at most 3 generations in a row; else REUSE
+    g-1 with nonce pn       within the grace REISSUE the same successor, without end to the place that g-1 was retired from,
+                            to any other place in at most `IDP_REFRESH_REPEATS` generations in a row; else REUSE
     anything older          REUSE: family ends
+
+Two tabs with one timer present the same token at every refresh, for hours: all these calls come from one place. A thief in
+step with the owner does the same from another place, whoever of the two comes first, and ends the family.
 """
 
 from __future__ import annotations
@@ -121,6 +125,20 @@ class Rotation:
     decision: Decision | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where a token is presented: two calls come from one place if their network addresses are counted as one by the limits
+    and their user agents are the same. Without an address it is unknown, and unlike any other.
+    """
+
+    address: str | None = None
+    user_agent: str | None = None
+
+
+UNKNOWN = Place()
+
+
 class Families(Protocol):
     """The fast half of a family: its watermark. Forgetting it loses no session and revives none: `Sessions` has the record."""
 
@@ -136,10 +154,11 @@ class Families(Protocol):
         client_id: str,
         nonce: bytes,
         *,
+        place: Place = UNKNOWN,
         rebuild_until: datetime | None = None,
     ) -> Rotation:
         """
-        Retire *presented* and name its successor, in one step that no other call can enter.
+        Retire *presented*, from *place*, and name its successor, in one step that no other call can enter.
 
         *nonce* is the proposal for the successor: asked again with the same one (a lost answer) the same successor is named.
         An unknown family is MISSING, unless *rebuild_until* (its expiry, from the live record) allows to remember it again.

@@ -23,6 +23,7 @@ IDENTIFIERS = "identifiers"
 DEVICES = "devices"
 CURSORS = "cursors"
 FORMS = "forms"
+PLACES = "places"
 
 
 def derived(secret_list: Sequence[bytes], use: str) -> list[bytes]:

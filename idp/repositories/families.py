@@ -1,5 +1,5 @@
 """
-Families of refresh tokens in Redis: `rt:{user}family`, one hash of about 250 bytes that expires by itself.
+Families of refresh tokens in Redis: `rt:{user}family`, one hash of at most 300 bytes that expires by itself.
 
 Its fields must stay below 64 bytes each: a longer one more than doubles the memory of every session. The user in the key
 puts the families of one user and the counter of that user's refreshes, `rf:{user}`, into one slot of a cluster, so that one
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,11 +19,10 @@ from uuid import UUID
 from idp.database import scripts
 from idp.database.redis import RedisStore
 from idp.domain.limits import Category, Decision, Limit, OnDecision, unobserved
-from idp.domain.refresh_tokens import Outcome, RefreshToken, Rotation
-from idp.repositories.limits import BUCKETS, seconds
+from idp.domain.refresh_tokens import UNKNOWN, Outcome, Place, RefreshToken, Rotation
+from idp.repositories.limits import BUCKETS, network, seconds
 
-# A thief who refreshes in step with the victim, always within the grace, is caught at the rotation after these.
-REPLAYED_GENERATIONS = 3
+PLACE_SIZE = 12
 # Redis' clock may jump by this much when a replica takes over.
 CLOCK_SKEW = timedelta(seconds=5)
 
@@ -33,18 +33,27 @@ END = scripts.load("family_end")
 
 
 class RedisFamilies:
-    """*limit* is that on the refreshes of each user; *on_decision* is told of what it decides."""
+    """
+    *key* hides places: neither an address nor whether two families share one can be read from the store. *repeats*: at so
+    many generations in a row a retired token may be repeated from another place; a thief who refreshes in step with the
+    owner, always within the *grace*, is caught at the next. *limit* is that on the refreshes of each user; *on_decision* is
+    told of its decisions.
+    """
 
     def __init__(
         self,
         redis: RedisStore,
         *,
+        key: bytes,
         grace: timedelta,
+        repeats: int,
         limit: Limit | None = None,
         on_decision: OnDecision = unobserved,
     ) -> None:
         self._redis = redis
+        self._key = key
         self._grace = _ms(grace)
+        self._repeats = repeats
         self._skew = _ms(CLOCK_SKEW)
         self._limit = limit
         self._limiting = (limit.count, _ms(limit.window), BUCKETS) if limit else ()
@@ -64,6 +73,7 @@ class RedisFamilies:
         client_id: str,
         nonce: bytes,
         *,
+        place: Place = UNKNOWN,
         rebuild_until: datetime | None = None,
     ) -> Rotation:
         key = family_key(presented.family_id, user_id)
@@ -76,9 +86,10 @@ class RedisFamilies:
             nonce,
             client_id,
             self._grace,
-            REPLAYED_GENERATIONS,
+            self._repeats,
             self._skew,
             _epoch_ms(rebuild_until) if rebuild_until else "",
+            self._digest(place, presented),
             *self._limiting,
         )
         return self._rotation(presented.family_id, Outcome(answer[0].decode()), answer[1:])
@@ -92,6 +103,14 @@ class RedisFamilies:
 
     async def end(self, family_id: UUID, user_id: UUID, reason: str, expires_at: datetime) -> None:
         await self._redis.run(END, (family_key(family_id, user_id),), reason, _epoch_ms(expires_at))
+
+    def _digest(self, place: Place, presented: RefreshToken) -> bytes:
+        """Empty for an unknown place. Another for each generation, see the script."""
+        if place.address is None:
+            return b""
+        where = f"{network(place.address)}\n{place.user_agent or ''}".encode("utf-8", "surrogatepass")
+        message = presented.family_id.bytes + presented.generation.to_bytes(4, "big") + where
+        return hmac.digest(self._key, message, "sha256")[:PLACE_SIZE]
 
     def _rotation(self, family_id: UUID, outcome: Outcome, rest: Sequence[Any]) -> Rotation:
         if outcome is Outcome.LIMITED:

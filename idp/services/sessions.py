@@ -19,7 +19,7 @@ from idp.domain.clients import Client
 from idp.domain.errors import InvalidCredentials, InvalidToken, RateLimited, StoreUnavailable
 from idp.domain.events import Events, RefreshTokenOfAnotherClient, origin
 from idp.domain.limits import taken
-from idp.domain.refresh_tokens import NONCE_SIZE, Families, Outcome, RefreshToken, RefreshTokenFormat, Rotation
+from idp.domain.refresh_tokens import NONCE_SIZE, Families, Outcome, Place, RefreshToken, RefreshTokenFormat, Rotation
 from idp.domain.sessions import RevokedReason, Session, Sessions, SessionState
 from idp.domain.users import User
 from idp.services.checkpoints import Checkpoints
@@ -140,11 +140,11 @@ class SessionService:
         `StoreUnavailable` when it is unknown whether it was rotated: the client may ask again with the same token.
         """
         session = presented.state.session
-        nonce = _nonce()
-        rotation = await self.families.rotate(presented.token, session.user_id, session.client_id, nonce)
+        nonce, place = _nonce(), _place()
+        rotation = await self.families.rotate(presented.token, session.user_id, session.client_id, nonce, place=place)
         self.watch.on_family(rotation.outcome is not Outcome.MISSING)
         if rotation.outcome is Outcome.MISSING:
-            rotation = await self._rebuild(presented, nonce)
+            rotation = await self._rebuild(presented, nonce, place)
         if rotation.decision is not None:
             taken.get().decision = rotation.decision
         if rotation.successor is not None and rotation.outcome in ROTATED:
@@ -201,7 +201,7 @@ class SessionService:
         for session in ended:
             await self._entomb(session, reason)
 
-    async def _rebuild(self, presented: Presented, nonce: bytes) -> Rotation:
+    async def _rebuild(self, presented: Presented, nonce: bytes, place: Place) -> Rotation:
         """Redis does not know the family. If the record still lives, it is remembered again from the token itself."""
         state = await self.sessions.find(presented.state.session.id)
         if state is None or (over := state.over(self.now())):
@@ -212,7 +212,12 @@ class SessionService:
             self.watch.refused(Outcome.REUSE)
             await self._end_for_theft(session, RevokedReason.REUSE)
         return await self.families.rotate(
-            presented.token, session.user_id, session.client_id, nonce, rebuild_until=session.expires_at
+            presented.token,
+            session.user_id,
+            session.client_id,
+            nonce,
+            place=place,
+            rebuild_until=session.expires_at,
         )
 
     async def _refuse(self, session: Session, rotation: Rotation) -> str:
@@ -260,3 +265,8 @@ def printable_agent(user_agent: str | None) -> str | None:
 
 def _nonce() -> bytes:
     return secrets.token_bytes(NONCE_SIZE)
+
+
+def _place() -> Place:
+    where = origin.get()
+    return Place(where.address, where.user_agent)

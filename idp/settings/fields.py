@@ -177,6 +177,13 @@ TOKENS = Group(
             "How long a refresh token just replaced gives the same successor again; `0` never.",
             parsing.duration("0s", "5m"),
         ),
+        Setting(
+            "IDP_REFRESH_REPEATS",
+            "3",
+            "Refreshes in a row at which that may happen from another network address or user agent than the token was"
+            " replaced from; `0` never. From the same ones it may happen at every refresh.",
+            parsing.integer(0, 1000),
+        ),
     ),
 )
 

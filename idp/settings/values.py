@@ -62,6 +62,7 @@ class Settings:
     access_token_ttl: timedelta
     refresh_token_ttl: timedelta
     refresh_grace: timedelta
+    refresh_repeats: int
 
     session_ttl: timedelta
     session_idle: timedelta

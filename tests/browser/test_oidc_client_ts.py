@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from chromium import PATIENCE
 from client_site import ClientSite
 from hosted import GRANTS, SCOPE
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 from world import PASSWORD, World
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -117,6 +118,27 @@ async def test_the_page_refreshes_and_revokes(world: World, application: Applica
     assert second["profile"]["sub"] == first["profile"]["sub"]
     given = {"grant_type": "refresh_token", "client_id": application.client_id, "refresh_token": second["refresh"]}
     assert (await world.token(**given)).json()["error"] == "invalid_grant"
+
+
+async def test_two_tabs_that_renew_at_the_same_moments_stay_signed_in(world: World, application: Application) -> None:
+    """RF23: 20 times. Each request waits for that of the other tab, so that both hold the same refresh token."""
+    given = [(await application.signed_in(await world.registered()))["refresh"]]
+    page = await application.page.context.new_page()
+    tabs = [application, Application(world, page, application.client_id, application.home)]
+    await tabs[1].open()
+    both = asyncio.Barrier(2)
+
+    async def at_once(route: Route) -> None:
+        await both.wait()
+        await route.continue_()
+
+    await page.context.route("**/oauth2/token", at_once)
+    for _ in range(20):
+        one, other = await asyncio.gather(*(tab.run("plain(await manager.signinSilent())") for tab in tabs))
+        assert one["refresh"] == other["refresh"]
+        given.append(one["refresh"])
+
+    assert len(set(given)) == 21
 
 
 async def test_who_signs_out_on_the_page_is_signed_out_here(world: World, application: Application) -> None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 import redis.asyncio
-from family import GRACE, Family
+from family import Family, families_in
 from process import free_port
 
 from idp.database.redis import RedisStore
@@ -21,7 +21,6 @@ from idp.domain.errors import StoreUnavailable
 from idp.domain.limits import Limit
 from idp.domain.refresh_tokens import Outcome
 from idp.gateways.embedded.binaries import VALKEY, installed
-from idp.repositories.families import RedisFamilies
 
 Start = Callable[..., int]
 LIMIT = 30.0
@@ -73,7 +72,7 @@ async def opened(url: str) -> AsyncIterator[RedisStore]:
 
 
 async def rotates(store: RedisStore, cache: redis.asyncio.Redis) -> None:
-    family = Family(RedisFamilies(store, grace=GRACE, limit=Limit(10, timedelta(minutes=1))), cache, id=uuid4())
+    family = Family(families_in(store, limit=Limit(10, timedelta(minutes=1))), cache, id=uuid4())
     first = await family.started()
     assert await family.outcome(first) is Outcome.OK
 

@@ -18,7 +18,6 @@ from sites import Site, generation
 PASSWORD = "Correct-Horse-7"
 LIMIT = 120.0
 PAUSE = 0.05
-SUSPICIOUS = 4  # generations in a row that were used more than once
 CONNECTIONS = httpx.Limits(max_connections=1000, max_keepalive_connections=1000)
 
 
@@ -53,9 +52,7 @@ class Client:
     With *tabs* every third refresh is sent twice at once, through both doors. (If a store forgets what it did for one of the
     two before the other comes, they hold two different successors, and the next use ends the session: known, and rare.)
 
-    Who refreshes in step with a thief replays every generation, and at the fourth in a row the session ends. Two tabs with
-    lost answers between them look the same: only then, by what this client itself sent, may it be refused. It signs in
-    again, and *mistaken* counts it.
+    All calls come from one place: however often it repeats a token, it is never refused.
 
     *salvaged* counts successors that were issued before the request that they answered: by one whose answer was lost.
     """
@@ -69,8 +66,6 @@ class Client:
     rotations: int = 0
     successors: dict[str, set[str]] = field(default_factory=dict)
     salvaged: int = 0
-    mistaken: int = 0
-    sent: Counter[str] = field(default_factory=Counter)
 
     @property
     def family(self) -> UUID:
@@ -100,7 +95,6 @@ class Client:
     async def sign_in(self) -> None:
         answer = await self._until_answered("/auth/login", 200, email=self.email, password=PASSWORD)
         self.token, self.access_token = answer.json()["refreshToken"], answer.json()["accessToken"]
-        self.sent.clear()  # of this session only
 
     async def begin(self) -> Client:
         await self.register()
@@ -126,13 +120,8 @@ class Client:
         attempts = [self._one_refresh(held, rest=bool(number % 2))]
         if self.tabs and number % 3 == 0:
             attempts.append(self._one_refresh(held, rest=not number % 2))
-        self.sent[held] += len(attempts)
         asked_at = time.time()
-        mistaken = self.mistaken
         got = [token for token in await asyncio.gather(*attempts) if token is not None]
-        if self.mistaken > mistaken:
-            await self.sign_in()
-            return True
         if not got:
             return False
         self.successors.setdefault(held, set()).update(got)
@@ -143,25 +132,13 @@ class Client:
 
     async def _one_refresh(self, held: str, *, rest: bool) -> str | None:
         if rest:
-            answer = await self._try("/auth/refresh", 200, *self._refusals(401), refreshToken=held)
+            answer = await self._try("/auth/refresh", 200, refreshToken=held)
         else:
             form = {"grant_type": "refresh_token", "client_id": "idp-rest", "refresh_token": held}
-            answer = await self._try("/oauth2/token", 200, *self._refusals(400), **form)
+            answer = await self._try("/oauth2/token", 200, **form)
         if answer is None:
             return None
-        if answer.status_code != 200:
-            self.mistaken += 1
-            return None
         return str(answer.json()["refreshToken" if rest else "refresh_token"])
-
-    def _refusals(self, status: int) -> list[int]:
-        """
-        What else is right: *status*, when each of the last four tokens, the one held included, was sent more than once. Or
-        of the four before the one held: then the session ended with an answer that was lost.
-        """
-        sent = list(self.sent.values())
-        in_a_row = (sent[-SUSPICIOUS:], sent[-SUSPICIOUS - 1 : -1])
-        return [status] if any(len(counts) == SUSPICIOUS and min(counts) > 1 for counts in in_a_row) else []
 
     async def is_refused(self, token: str | None = None) -> bool:
         """Whether the server says that the token is dead: not "try again", and not yes."""

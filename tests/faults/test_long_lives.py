@@ -11,6 +11,7 @@ from world import Tokens, World
 
 from idp.domain.clients import REST_CLIENT
 from idp.domain.errors import InvalidToken
+from idp.domain.events import Origin, origin
 from idp.repositories.sessions import PostgresSessions
 from idp.services.checkpoints import GENERATIONS, Checkpoints
 from idp.services.sessions import SessionService
@@ -45,6 +46,7 @@ def service(world: World, sessions: CountedSessions) -> SessionService:
 
 
 async def rotated(service: SessionService, token: str, times: int = 1) -> str:
+    origin.set(Origin(address="2001:db8::7", user_agent="Mozilla/5.0 " + "x" * 200))
     for _ in range(times):
         token = await service.rotate(await service.present(token, REST_CLIENT.client_id))
     return token

@@ -7,11 +7,10 @@ from datetime import timedelta
 
 import pytest
 import redis.asyncio
-from family import GRACE, Family
+from family import Family, families_in
 
 from idp.database.redis import RedisStore
 from idp.gateways.embedded import StoreUrls
-from idp.repositories.families import RedisFamilies
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +28,10 @@ async def cache(urls: StoreUrls) -> AsyncIterator[redis.asyncio.Redis]:
 
 @pytest.fixture
 def family(store: RedisStore, cache: redis.asyncio.Redis) -> Family:
-    return Family(RedisFamilies(store, grace=GRACE), cache)
+    return Family(families_in(store), cache)
 
 
 @pytest.fixture
 def strict(store: RedisStore, cache: redis.asyncio.Redis) -> Family:
     """Without a grace."""
-    return Family(RedisFamilies(store, grace=timedelta(0)), cache)
+    return Family(families_in(store, grace=timedelta(0)), cache)

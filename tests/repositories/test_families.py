@@ -11,13 +11,12 @@ from uuid import uuid4
 
 import pytest
 import redis.asyncio
-from family import AFTER_GRACE, GRACE, Family, nonce
+from family import AFTER_GRACE, GRACE, Family, families_in, nonce
 
 from idp.database.redis import RedisStore
 from idp.domain.errors import StoreUnavailable
 from idp.domain.refresh_tokens import Outcome, Rotation
 from idp.gateways.embedded import StoreUrls
-from idp.repositories.families import RedisFamilies
 
 # Rotation.
 
@@ -148,30 +147,6 @@ async def test_without_a_grace_the_predecessor_ends_the_family_at_once(strict: F
     assert await strict.outcome(first) is Outcome.REUSE
 
 
-async def test_a_thief_in_step_with_the_victim_is_caught_at_the_fourth_generation(family: Family) -> None:
-    """RF6."""
-    token = await family.started()
-    outcomes = []
-    for _ in range(4):
-        successor = await family.next(token)
-        outcomes.append(await family.outcome(token))
-        token = successor
-
-    assert outcomes == [Outcome.REISSUE, Outcome.REISSUE, Outcome.REISSUE, Outcome.REUSE]
-
-
-async def test_a_generation_without_a_replay_starts_the_count_again(family: Family) -> None:
-    """Now and then a lost answer, for ever, is not a thief."""
-    token = await family.started()
-    for step in range(20):
-        successor = await family.next(token)
-        if step % 3:
-            assert await family.outcome(token) is Outcome.REISSUE
-        token = successor
-
-    assert await family.outcome(token) is Outcome.OK
-
-
 # Tombstones.
 
 
@@ -220,7 +195,7 @@ async def test_of_500_racers_on_one_token_all_who_win_hold_the_same_successor(
     crowd: list[RedisStore], cache: redis.asyncio.Redis, grace: timedelta
 ) -> None:
     """RF3."""
-    stores = [RedisFamilies(one, grace=grace) for one in crowd]
+    stores = [families_in(one, grace=grace) for one in crowd]
     family = Family(stores[0], cache)
     first = await family.started()
 

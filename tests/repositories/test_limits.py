@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 import redis.asyncio
-from family import AFTER_GRACE, GRACE, Family, nonce
+from family import AFTER_GRACE, HOME, Family, families_in, nonce
 
 from idp.database import scripts
 from idp.database.redis import RedisStore
@@ -21,7 +21,7 @@ from idp.domain.errors import StoreUnavailable
 from idp.domain.limits import Category, Decision, Limit
 from idp.domain.refresh_tokens import Outcome
 from idp.repositories import limits as module
-from idp.repositories.families import RedisFamilies, family_key, refreshes_key
+from idp.repositories.families import family_key, refreshes_key
 from idp.repositories.limits import BUCKETS, RedisLimits, network, seconds
 from idp.repositories.local_limits import LocalLimits
 
@@ -235,7 +235,7 @@ def test_the_memory_of_a_process_is_bounded_and_keeps_who_called_last() -> None:
 
 @pytest.fixture
 def limited(store: RedisStore, cache: redis.asyncio.Redis) -> Family:
-    return Family(RedisFamilies(store, grace=GRACE, limit=Limit(3, MINUTE)), cache)
+    return Family(families_in(store, limit=Limit(3, MINUTE)), cache)
 
 
 async def test_a_refresh_too_many_is_refused_and_leaves_the_family_as_it_was(limited: Family) -> None:
@@ -315,6 +315,33 @@ async def test_a_second_replay_beyond_the_limit_waits_and_a_late_one_is_theft(li
 
     assert outcomes == [Outcome.REISSUE, Outcome.LIMITED, Outcome.LIMITED]
     assert await limited.outcome(used) is Outcome.REUSE
+
+
+async def test_repetitions_from_the_place_of_the_rotation_are_counted_but_for_the_first(limited: Family) -> None:
+    """RF23, LK1: free of suspicion, not of the limit."""
+    token = await limited.started()
+    for _ in range(3):
+        used, token = token, await limited.next(token, HOME)
+
+    outcomes = [await limited.outcome(used, HOME) for _ in range(2)]
+    assert outcomes == [Outcome.REISSUE, Outcome.LIMITED]
+    await limited.cache.delete(refreshes_key(limited.user_id))
+
+    assert [(await limited.rotate(used, place=HOME)).outcome for _ in range(4)] == [
+        *[Outcome.REISSUE] * 3,
+        Outcome.LIMITED,
+    ]
+
+
+async def test_the_first_repetition_of_the_next_generation_is_answered_again(limited: Family) -> None:
+    """RF23: at any rate, also right after a generation that was repeated."""
+    used = await limited.started()
+    token = await limited.next(used, HOME)
+    assert await limited.outcome(used, HOME) is Outcome.REISSUE
+    following = await limited.next(token, HOME)
+
+    assert [await limited.outcome(token, HOME) for _ in range(2)] == [Outcome.REISSUE, Outcome.LIMITED]
+    assert following.generation == 3
 
 
 async def test_a_dead_token_uses_up_nothing_of_its_user(limited: Family) -> None:

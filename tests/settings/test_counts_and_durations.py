@@ -56,6 +56,11 @@ def test_the_refresh_grace_may_be_nothing_and_five_minutes_at_most():
     assert faults({"IDP_REFRESH_GRACE": "301s"})
 
 
+def test_repetitions_of_refresh_tokens_from_elsewhere_may_be_none():
+    assert value("IDP_REFRESH_REPEATS", "0") == 0
+    assert faults({"IDP_REFRESH_REPEATS": "-1"})
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -43,6 +43,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         access_token_ttl=timedelta(minutes=15),
         refresh_token_ttl=timedelta(days=7),
         refresh_grace=timedelta(seconds=10),
+        refresh_repeats=3,
         session_ttl=timedelta(hours=12),
         session_idle=timedelta(hours=2),
         session_remembered=timedelta(days=30),

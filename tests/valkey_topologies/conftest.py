@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 from caller import Caller
-from family import GRACE, Family
+from family import Family, families_in
 from process import ServerProcess
 from sites import FORMAT, SECRET
 from topologies import TOPOLOGIES, Topology
@@ -27,7 +27,6 @@ from world import World
 
 from idp.database.redis import RedisStore
 from idp.gateways.embedded import StoreUrls
-from idp.repositories.families import RedisFamilies
 from idp.settings import Settings
 
 
@@ -120,12 +119,12 @@ async def store(topology: Topology) -> AsyncIterator[RedisStore]:
 
 @pytest.fixture
 def family(store: RedisStore, cache: Any) -> Family:
-    return Family(RedisFamilies(store, grace=GRACE), cache)
+    return Family(families_in(store), cache)
 
 
 @pytest.fixture
 def strict(store: RedisStore, cache: Any) -> Family:
-    return Family(RedisFamilies(store, grace=timedelta(0)), cache)
+    return Family(families_in(store, grace=timedelta(0)), cache)
 
 
 # Tests of other folders.

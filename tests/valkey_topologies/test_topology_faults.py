@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from clients import Client, Log, refreshing
-from family import GRACE, Family
+from family import Family, families_in
 from redis.crc import key_slot
 from topologies import SENTINELS_IN_SOAK, SERVICE, Cluster, Topology, Watched
 from valkey_nodes import ADMINISTRATOR, Node, eventually
@@ -23,7 +23,7 @@ from idp.database.redis import RedisStore
 from idp.domain.errors import StoreUnavailable
 from idp.domain.limits import Limit
 from idp.domain.refresh_tokens import Outcome
-from idp.repositories.families import RedisFamilies, family_key, refreshes_key
+from idp.repositories.families import family_key, refreshes_key
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("valkey_topologies"), pytest.mark.usefixtures("whole")]
 
@@ -198,7 +198,7 @@ async def test_a_decision_whose_keys_are_on_both_sides_is_unavailable_and_change
     topology: Cluster, store: RedisStore, cache: Any
 ) -> None:
     """TRYAGAIN."""
-    family = Family(RedisFamilies(store, grace=GRACE, limit=Limit(10, timedelta(minutes=1))), cache, id=uuid4())
+    family = Family(families_in(store, limit=Limit(10, timedelta(minutes=1))), cache, id=uuid4())
     second = await family.next(await family.started())
     move = await move_of(topology, family.key)
     await move.begin()
