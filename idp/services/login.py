@@ -56,8 +56,8 @@ class Login:
         return await self.authenticate(user.email, password, device=device)
 
     def remember(self, user: User, device: str | None) -> Device:
-        """The device from which *user* has just signed in, to be recognised the next time. *device* as it was presented."""
-        return self.devices.known_from_now_on(device, user.id)
+        """The device where *user* has just proved the password, to be recognised the next time. *device* as it was presented."""
+        return self.devices.known_from_now_on(device, user)
 
     async def _rehash(self, user: User, stored: str, password: str) -> None:
         """Who has proved the password is signed in whether or not there is time for another hash: the next sign-in makes it."""
@@ -67,7 +67,7 @@ class Login:
     def _counter(self, address: str, user: User | None, device: str | None) -> Counter:
         if user is None:
             return Counter(address)
-        known = self.devices.recognised(device, user.id)
+        known = self.devices.recognised(device, user)
         return Counter(user.email, user.id, known.id if known else None)
 
     async def _failure(self, user: User | None, verdict: Verdict) -> SignInFailed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from idp.domain.accounts import Accounts
@@ -10,6 +10,7 @@ from idp.domain.errors import InvalidCredentials
 from idp.domain.passwords import Passwords
 from idp.domain.sessions import RevokedReason
 from idp.services import account_rules
+from idp.services.devices import Device
 from idp.services.login import Login
 from idp.services.sessions import SessionService
 
@@ -23,9 +24,10 @@ class PasswordChange:
 
     async def change(
         self, user_id: UUID, session_id: UUID, current: str, new: str, *, device: str | None = None
-    ) -> None:
+    ) -> Device:
         """
-        Every session ends but *session_id*. Of two changes at once, one succeeds. *device*: as for `Login.confirm`.
+        Every session ends but *session_id*, and every device is forgotten but the one given back. Of two changes at once, one
+        succeeds. *device*: as for `Login.confirm`.
 
         Raises `InvalidCredentials` for a wrong *current*, `TooManyAttempts`, and `ValidationFailed` for a *new* that the
         rules refuse for this user.
@@ -36,3 +38,4 @@ class PasswordChange:
         if ended is None:
             raise InvalidCredentials(reason="the account changed meanwhile")
         await self.sessions.entomb(ended, RevokedReason.PASSWORD_CHANGED)
+        return self.login.remember(replace(user, auth_epoch=user.auth_epoch + 1), device)

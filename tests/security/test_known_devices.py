@@ -8,13 +8,15 @@ from typing import Any
 
 import httpx
 from caller import WRONG, Caller, blocked, wait
-from hosted import form_of
+from hosted import Browser, form_of
 from world import PASSWORD, World
 
 from idp.app import create_app
 from idp.domain.lockout import Counter
 from idp.gateways import secret_keys
 from idp.repositories.sign_in_failures import name_of
+
+OTHER = "Battery-Staple-8"
 
 
 async def test_a_device_that_has_signed_in_before_is_not_locked_out_by_others(caller: Caller) -> None:
@@ -59,6 +61,55 @@ async def test_a_planted_cookie_does_not_hide_the_device(world: World) -> None:
 
             assert [by_rest.status_code, by_grant.status_code] == [status, status]
             assert by_page.status_code == (303 if status == 200 else status)
+
+
+async def test_a_reset_voids_the_devices_of_before(world: World) -> None:
+    """LK19: whoever has signed in four times before would have twenty guesses at the new password at once."""
+    email = await world.registered()
+    tokens = [await device_of(world, email, PASSWORD) for _ in range(4)]
+    await world.post("/auth/forgot-password", email=email)
+    link = await world.mail(email, "Reset your password")
+    assert (await world.post("/auth/reset-password", token=link.token, newPassword=OTHER)).status_code == 204
+    await locked(world, email)
+
+    assert {await status_with(world, email, OTHER, token) for token in tokens} == {429}
+
+
+async def test_the_device_that_changes_the_password_stays_known_and_no_other(world: World) -> None:
+    """LK19."""
+    tokens = await world.signed_in()
+    own, stolen = [await device_of(world, tokens.email, PASSWORD) for _ in range(2)]
+    body = {"currentPassword": PASSWORD, "newPassword": OTHER}
+
+    changed = await world.call("POST", "/auth/change-password", tokens, json=body, headers={"Device-Token": own})
+    await locked(world, tokens.email)
+
+    renewed = changed.headers["device-token"]
+    assert changed.headers["set-cookie"].startswith(f"idp-device={renewed}; ")
+    assert [await status_with(world, tokens.email, OTHER, it) for it in (stolen, own, renewed)] == [429, 429, 200]
+
+
+async def test_the_browser_that_changes_the_password_stays_known(world: World) -> None:
+    """LK19."""
+    email = await world.registered()
+    async with Browser(world) as browser:
+        await browser.signed_in(email)
+        before = browser.cookie("idp-device")
+        page = await browser.get("/account/password")
+        await browser.submit(page, current_password=PASSWORD, new_password=OTHER)
+        after = browser.cookie("idp-device")
+    await locked(world, email)
+
+    assert [await status_with(world, email, OTHER, token) for token in (before, after)] == [429, 200]
+
+
+async def device_of(world: World, email: str, password: str) -> str:
+    return (await world.post("/auth/login", email=email, password=password)).headers["device-token"]
+
+
+async def status_with(world: World, email: str, password: str, token: str | None) -> int:
+    headers = {"Device-Token": token or ""}
+    return (await world.post("/auth/login", headers=headers, email=email, password=password)).status_code
 
 
 async def locked(world: World, email: str) -> None:

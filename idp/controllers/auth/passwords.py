@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from quart import Blueprint
 
 from idp.controllers import access
@@ -33,17 +35,19 @@ def password_routes(
         "Change the password; every other session ends",
         takes=PasswordChanging,
         reads=(HEADER_NAME,),
+        headers=(HEADER_NAME, "Set-Cookie"),
         refuses=(InvalidCredentials, TooManyAttempts, PasswordsBusy),
     )
-    async def change(wanted: PasswordChanging) -> None:
+    async def change(wanted: PasswordChanging) -> tuple[None, Mapping[str, str]]:
         session = signed_in().session
-        await password_change.change(
+        device = await password_change.change(
             session.user_id,
             session.id,
             wanted.current_password,
             wanted.new_password,
             device=devices.presented(current()),
         )
+        return None, devices.headers(device)
 
     @routes.post("/auth/forgot-password")
     @limited(Category.API)

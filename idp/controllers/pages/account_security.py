@@ -50,9 +50,12 @@ def credential_routes(pages: AccountPages, password_change: PasswordChange, emai
         try:
             new = checked(visit.fields, NEW_PASSWORD)["new_password"]
             current = visit.fields.get("current_password", "")
-            await password_change.change(visitor.user.id, visitor.session.id, current, new, device=visit.device_token)
+            device = await password_change.change(
+                visitor.user.id, visitor.session.id, current, new, device=visit.device_token
+            )
         except REFUSALS as refusal:
             return pages.show(visit, visitor, "account_password", refusal=with_password(refusal), names=NAMES)
+        pages.hosted.visits.known(visit, device)
         return pages.done(visit, "/account/password", Notice.PASSWORD_CHANGED)
 
     @routes.get("/account/email")
