@@ -149,6 +149,20 @@ async def test_an_answer_by_form_post_is_a_page_that_sends_itself(world: World) 
     assert (await party.redeem(form.fields["code"])).status_code == 200
 
 
+async def test_who_asks_for_another_mail_after_all_goes_on_by_a_link(world: World) -> None:
+    """HD7: by a redirect that follows a form the browser might not go where the client leads."""
+    party, email = await Party.registered(world), await world.registered()
+    await world.post("/auth/verify-email", token=(await world.mail(email, "Verify")).token)
+
+    async with Browser(world) as browser:
+        handle = form_of(await browser.authorize(party)).fields["request"]
+        await browser.signed_in(email)
+        page = await browser.submit(await browser.get("/verify-email", params={"request": handle}), "resend")
+
+    assert page.status_code == 200
+    assert f'href="/continue?request={handle}"' in page.text
+
+
 async def test_a_request_by_post_is_the_same_as_one_by_get(world: World) -> None:
     """AZ1. A form of another site brings no cookies of ours, so the sign-in is found at the redirect that follows."""
     party = await Party.registered(world)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
-SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 REFUSED = {"javascript", "data", "blob", "vbscript"}
 
 
@@ -16,15 +15,21 @@ def content_security_policy(*, images: Iterable[str | None] = (), leads_to: str 
     *images*: addresses from elsewhere; their origins are allowed if they are https. *leads_to*: where a form's answer sends
     the browser, a client's redirect_uri.
 
-    Browsers check each redirect after a form against `form-action`, those of the client's own site included, which no server
-    knows. So an https client opens https as a whole, as the form of response_mode=form_post needs too.
+    Chromium checks each redirect after a form against `form-action`, those of the client's own site included: to another
+    port, to an app's scheme, to plain http in a LAN. No server knows them, and no source stands for every scheme, so a page
+    whose form leads to a client has no `form-action`. Markup from elsewhere, which that directive would disarm, is escaped.
     """
     sources = " ".join(["'self'", *sorted({_origin(image) for image in images if image} - {""})])
-    targets = " ".join(["'self'", *_targets(leads_to)])
-    return (
-        f"default-src 'none'; style-src 'self'; img-src {sources}; script-src 'self'; "
-        f"base-uri 'none'; form-action {targets}; frame-ancestors 'none'"
-    )
+    directives = [
+        "default-src 'none'",
+        "style-src 'self'",
+        f"img-src {sources}",
+        "script-src 'self'",
+        "base-uri 'none'",
+        *(() if _is_a_place(leads_to) else ("form-action 'self'",)),
+        "frame-ancestors 'none'",
+    ]
+    return "; ".join(directives)
 
 
 def _origin(address: str) -> str:
@@ -33,12 +38,10 @@ def _origin(address: str) -> str:
     return f"https://{parts[1]}" if parts[0] == "https" and HOST.fullmatch(parts[1]) else ""
 
 
-def _targets(redirect_uri: str | None) -> list[str]:
-    scheme, host = _split(redirect_uri or "")
-    if scheme == "http":
-        # A policy has no way to write an IPv6 address.
-        return ["https:", f"http://{host}" if HOST.fullmatch(host) else "http:"]
-    return [f"{scheme}:"] if SCHEME.fullmatch(scheme) and scheme not in REFUSED else []
+def _is_a_place(redirect_uri: str | None) -> bool:
+    """Not where a browser would run what the address holds: no redirect leads there."""
+    scheme, _ = _split(redirect_uri or "")
+    return bool(scheme) and scheme not in REFUSED
 
 
 def _split(address: str) -> tuple[str, str]:

@@ -92,7 +92,8 @@ def verification_routes(verification: EmailVerification, limiter: RateLimiter, h
         if visit.visitor is None:
             return hosted.go(visit, "/login", request=visit.handle)
         if visit.visitor.user.email_verified:
-            return hosted.leave(visit, _onward(visit))
+            # By a link, not by a redirect: after a form, one that the client's callback makes may be stopped (`form-action`).
+            return hosted.show(visit, "notice", kind="address_confirmed", email=None, next=_onward(visit))
         await verification.send(visit.visitor.user.id, visit.visitor.user.email)
         return _form(visit, notice=Notice.VERIFICATION_SENT)
 
