@@ -14,6 +14,7 @@ import click
 
 from idp.domain.errors import InvalidKeyFile, Refusal, ValidationFailed
 from idp.domain.events import Origin, origin
+from idp.domain.legible import legible
 from idp.gateways import log_lines
 from idp.gateways.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
 from idp.settings import Settings, SettingsError, load
@@ -25,9 +26,12 @@ Result = TypeVar("Result")
 
 
 class Stopped(click.ClickException):
-    """Not possible now: exit status 1."""
+    """Not possible now: exit status 1. The text may hold names from a file or a store."""
 
     exit_code = 1
+
+    def format_message(self) -> str:
+        return legible(self.message, keep="\n")
 
 
 class Misconfigured(click.ClickException):

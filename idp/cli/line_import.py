@@ -17,6 +17,7 @@ from idp.cli.interrupts import Interrupts, interruptible
 from idp.cli.output import show_record
 from idp.cli.progress import Progress, progress
 from idp.domain.errors import StoreUnavailable
+from idp.domain.legible import legible
 from idp.domain.user_imports import Entry, Source
 from idp.gateways import user_files
 from idp.gateways.user_files import Unreadable, UserFile
@@ -92,7 +93,7 @@ def run(wanted: Wanted, form: str) -> None:
     show_record(summary.record(wanted.dry_run), form)
     if not summary.complete:
         place = f"--from-line {summary.next_entry} of {summary.file}"
-        click.echo(f"{summary.fault} Go on with the same command, or with {place}.", err=True)
+        click.echo(legible(f"{summary.fault} Go on with the same command, or with {place}."), err=True)
     if summary.refused or not summary.complete:
         click.get_current_context().exit(1)
 

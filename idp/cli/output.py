@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from idp.domain.legible import legible
+
 Record = Mapping[str, Any]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -86,8 +88,7 @@ def _table(**options: Any) -> Any:
 def _cell(value: Any) -> Any:
     from rich.text import Text
 
-    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in _words(value))
-    return Text(text)  # not markup: a name may hold brackets
+    return Text(legible(_words(value)))  # not markup: a name may hold brackets
 
 
 def _words(value: Any) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from idp.domain.legible import legible
+
 
 class Progress:
     def __init__(self, bar: Any = None, task: Any = None) -> None:
@@ -23,7 +25,8 @@ class Progress:
             self._bar.update(self._task, advance=by)
 
     def tell(self, line: str) -> None:
-        """On standard error, above the bar."""
+        """On standard error, above the bar. *line* may hold what stands in a file of others."""
+        line = legible(line)
         if self._bar is None:
             click.echo(line, err=True)
         else:

@@ -18,6 +18,8 @@ from idp.database.redis_urls import ClusterUrl, client_for, is_cluster
 from idp.database.scripts import Script
 from idp.domain.errors import StoreUnavailable
 
+LONGEST_CODE = 40  # characters of the word that a refusal of Redis begins with
+
 
 class RedisStore:
     """Runs scripts. Calls that come together share a round trip to their server."""
@@ -61,7 +63,7 @@ def unavailable(fault: BaseException) -> StoreUnavailable:
     # The driver's text may hold the address of the store, so only the classes and Redis' own error code are kept.
     more = ""
     if isinstance(fault, ResponseError):
-        more = str(fault).split(" ", 1)[0]
+        more = str(fault)[:LONGEST_CODE].split(" ", 1)[0]
     elif isinstance(fault.__context__, OSError):  # refused, no such name, a certificate that nobody vouches for
         more = f"({type(fault.__context__).__name__})"
     return StoreUnavailable(reason=f"redis: {type(fault).__name__} {more}".strip())

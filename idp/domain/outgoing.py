@@ -9,9 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from idp.domain.legible import excerpt
+
+LONGEST_REASON = 200  # characters
+
 
 class OutgoingFailed(Exception):
-    """No answer that is of use. The text is for the log: it may tell of what is inside a network."""
+    """
+    No answer that is of use. The text is for the log: it may tell of what is inside a network.
+
+    It may also repeat what the other side sent, as much of it as that side likes, so it is cut before anything reads it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(excerpt(reason, LONGEST_REASON))
 
 
 class Outgoing(Protocol):

@@ -43,16 +43,16 @@ async def read(receive: Receive, declared_length: bytes | None) -> bytes:
 
 
 async def _all(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
-        body += bytes(message.get("body", b""))
+        body += message.get("body", b"")
         if len(body) > MAX_BODY:
             raise PayloadTooLarge
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 async def _discard(receive: Receive) -> None:

@@ -3,10 +3,14 @@ The log: one JSON line a request and an event, on standard output; readable colo
 
 Nothing in this program hands a secret to the log. Should a library do it, `masked` is the net beneath: values under names
 that hold secrets, and texts that look like tokens, never leave. A log that cannot be written is no reason to stop serving.
+
+What stands in a line may be of anybody's choice: a path, the reason of a failure that repeats what another server sent. So
+it is cut before it is looked at, the patterns take time in proportion to the text, and no control character is written raw.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -19,21 +23,33 @@ from typing import Any, TextIO
 import orjson
 import structlog
 
+from idp.domain.legible import legible
+
 SECRET_NAMES = re.compile(
     r"password|secret|token(?!_?endpoint|_?signed)|authorization|cookie|assertion|verifier|^code$", re.IGNORECASE
 )
-# A refresh token of ours, a JWT, and the credentials of a URL.
-SECRET_TEXTS = re.compile(r"idp_rt_[\w-]+|eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*|(?<=://)[^/@\s]+@")
+# A refresh token of ours, a JWT or its beginning, and the credentials of a URL. After eight letters nothing can fail any more:
+# with a dot asked for, "eyJeyJ…" was read to its end from each "eyJ" in it, which took 21 s for 90 kB.
+SECRET_TEXTS = re.compile(r"idp_rt_[\w-]+|eyJ[\w-]{8,}(?:\.[\w-]*){0,4}|(?<=://)[^/@\s]+@")
 MASK = "***"
+PLAIN = (int, float, datetime, type(None))
+STACKS = frozenset({"exception", "stack"})
+LONGEST_NAME = 100
 LONGEST_PATH = 256
+# In characters. A stack is longer than any other text, and both its ends count: it ends with what was raised.
+LONGEST_TEXT = 16 * 1024
+LONGEST_READ = 256 * 1024
+CUT = " […] "
+# JSON escapes what is below the space. A terminal that shows the line obeys DEL and the characters above it too.
+UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 
 def configure(*, pretty: bool, level: int = logging.INFO, to_stderr: bool = False) -> None:
     """Once per process. *pretty*: for a terminal; else JSON lines."""
     shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, _stamp]
-    renderer: Any = structlog.dev.ConsoleRenderer() if pretty else _json
+    rendering: list[Any] = [_printable, structlog.dev.ConsoleRenderer()] if pretty else [_json]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, masked, renderer],
+        processors=[*shared, structlog.processors.format_exc_info, masked, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_LineFactory(sys.stderr if to_stderr else sys.stdout),
         cache_logger_on_first_use=True,
@@ -91,7 +107,7 @@ class RequestLog:
             if self._ids is not None:
                 line.update(self._ids())
             line["timestamp"] = datetime.now(UTC)
-            self._lines.write(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+            self._lines.write(_safe(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)))
 
 
 def masked(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -104,20 +120,45 @@ def _holds_secrets(name: str) -> bool:
 
 
 def _mask(name: str, value: Any) -> Any:
-    if name != "event" and value is not None and _holds_secrets(name):
+    if name != "event" and value is not None and _holds_secrets(name[:LONGEST_NAME]):
         return MASK
     if isinstance(value, str):
-        return SECRET_TEXTS.sub(MASK, value)
+        return _cut(SECRET_TEXTS.sub(MASK, value[:LONGEST_READ]))
     if isinstance(value, Mapping):
         return {inner: _mask(str(inner), member) for inner, member in value.items()}
-    return value
+    if isinstance(value, (list, tuple)):
+        return [_mask(name, member) for member in value]
+    return value if isinstance(value, PLAIN) else _mask(name, str(value))
+
+
+def _cut(text: str) -> str:
+    """Once it is masked: a piece of a token would not be known for one."""
+    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT // 2]}{CUT}{text[-LONGEST_TEXT // 2 :]}"
+
+
+def _printable(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """For a terminal, where what is written is obeyed. A stack keeps its lines; values that are no texts are shown by repr()."""
+    return {
+        legible(name): legible(value, keep="\n" if name in STACKS else "") if isinstance(value, str) else value
+        for name, value in line.items()
+    }
 
 
 _stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
 def _json(_: Any, __: str, line: MutableMapping[str, Any]) -> str:
-    return orjson.dumps(line, default=str).decode("utf-8", "replace")
+    try:
+        return _safe(orjson.dumps(line, default=str)).decode()
+    except TypeError:  # half a surrogate pair, as in the name of a file that is not UTF-8
+        return json.dumps(line, default=str)
+
+
+def _safe(line: bytes) -> bytes:
+    """*line* is JSON."""
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", line.decode()).encode()
 
 
 class _LineFactory:

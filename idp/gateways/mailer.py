@@ -28,6 +28,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 import structlog
 
+from idp.domain.legible import legible
 from idp.domain.mails import Letter, MailNotSent
 
 log = structlog.get_logger("idp.mail")
@@ -148,7 +149,7 @@ class FileMailer:
         except (MessageError, OSError, ValueError) as fault:
             raise MailNotSent(type(fault).__name__) from None
         if self._terminal.isatty():
-            print(f"Mail to {letter.recipient}: {letter.link or letter.subject}", file=self._terminal)
+            print(legible(f"Mail to {letter.recipient}: {letter.link or letter.subject}"), file=self._terminal)
         else:
             # A link is a secret, and the name of the file holds the address.
             log.info("mail_written", mail_id=str(letter.id), folder=str(self._folder))

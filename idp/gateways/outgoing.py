@@ -91,12 +91,12 @@ class GuardedOutgoing:
         async with self._answered("GET", url, {"Accept": accept}) as answer:
             if answer.status != 200:
                 raise OutgoingFailed(f"answered {answer.status}")
-            body = b""
+            body = bytearray()
             async for part in answer.aiter_stream():
                 body += part
                 if len(body) > LARGEST_ANSWER:
                     raise OutgoingFailed(f"answered more than {LARGEST_ANSWER} bytes")
-            return body
+            return bytes(body)
 
     async def post(self, url: str, form: Mapping[str, str]) -> int:
         async with self._answered("POST", url, {"Content-Type": FORM}, urlencode(form).encode()) as answer:
@@ -120,7 +120,8 @@ class GuardedOutgoing:
         except TimeoutError:
             raise OutgoingFailed(f"no answer within {self._deadline} seconds") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError, ValueError) as fault:
-            raise OutgoingFailed(f"{type(fault).__name__}: {fault}") from fault
+            # Not chained: the text of the first may be 100 KB of the other side's choice, and a stack repeats it whole.
+            raise OutgoingFailed(f"{type(fault).__name__}: {fault}") from None
 
 
 def _target(url: str) -> tuple[httpcore.URL, str]:

@@ -124,13 +124,14 @@ async def test_the_list_is_searched_and_says_when_there_are_more(program: Forked
 
 
 async def test_a_table_shows_names_as_they_are_and_each_user_on_one_line(program: Forked, database: Any) -> None:
+    """LG8."""
     email = f"{'long-' * 12}{secrets.token_hex(4)}@example.com"
-    await insert(database, email, ["USER"], name="[red]Ada\x1b[2J")
+    await insert(database, email, ["USER"], name="[red]Ada\x1b[2J\x9b\u202e\u2028")
 
     table = program("users", "list", "--search", email).out.splitlines()
 
     assert len(table) == 2
-    assert "[red]Ada\N{REPLACEMENT CHARACTER}[2J" in table[1]
+    assert r"[red]Ada\x1b[2J\x9b\u202e\u2028" in table[1]
     assert email in table[1]
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from idp.gateways import log_lines
 
 PROGRAM = """
 import logging, structlog, sys
@@ -17,6 +20,7 @@ log = structlog.get_logger("test")
 {body}
 """
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 REFRESH_TOKEN = "idp_rt_" + "A1-_" * 26
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
 
@@ -113,6 +117,56 @@ def test_on_a_terminal_it_is_for_reading() -> None:
     assert "hello" in text
     assert "canary" not in text
     assert not text.startswith("{")
+
+
+OBEYED = r"\x1b]0;owned\x07\x9b2J\x7f\u2028\u202e\r\nforged"
+REQUEST = """
+log_lines.RequestLog(pretty={pretty})(
+    method='GET', path='/{path}', status=404, seconds=0, address='::1', request_id='r')
+"""
+
+
+@pytest.mark.parametrize("pretty", [True, False])
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"log.info('{OBEYED}')",
+        f"log.info('x', name='{OBEYED}')",
+        f"log.info('x', **{{'{OBEYED}': 1}})",
+        f"log.info('x', names=['{OBEYED}'], nested={{'{OBEYED}': '{OBEYED}'}})",
+        f"log.info('x', fault=ValueError('{OBEYED}'))",
+        f"logging.getLogger('some').warning('%s', '{OBEYED}')",
+        f"try: raise ValueError('{OBEYED}')\nexcept ValueError: log.exception('x')",
+        REQUEST.replace("{path}", OBEYED),
+    ],
+)
+def test_no_text_reaches_a_terminal_as_something_it_obeys(line: str, pretty: bool) -> None:
+    """LG8, LG2: the log is read on one, also where it is JSON."""
+    text = logged(line.replace("{pretty}", str(pretty)), pretty=pretty)
+
+    plain = COLOURS.sub("", text)
+    assert "owned" in plain
+    assert all(letter.isprintable() for letter in plain.replace("\n", ""))
+    assert not any(each.startswith("forged") for each in plain.split("\n") if "Traceback" not in plain)
+
+
+def test_half_a_surrogate_pair_loses_no_line() -> None:
+    """LG6: such as in the name of a file that is not UTF-8."""
+    (line,) = lines(r"log.info('x', file='\ud800')")
+
+    assert line["event"] == "x"
+
+
+def test_a_text_of_any_length_is_cut_once_it_is_masked() -> None:
+    """LG9: of a stack both ends are kept."""
+    body = f"log.info('x', reason='begun ' + '{JWT} ' * 100_000 + '://u:canary@h ended')"
+    (line,) = lines(body)
+    (short,) = lines("log.info('x', reason='begun ' + 'a' * 100_000 + '://u:canary@h ended')")
+
+    assert len(line["reason"]) < log_lines.LONGEST_TEXT + 10
+    assert "eyJ" not in line["reason"]
+    assert short["reason"].startswith("begun aaa")
+    assert short["reason"].endswith("aaa://***h ended")
 
 
 def test_a_log_that_cannot_be_written_stops_nothing() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from places import Place, certificate, place
 
-from idp.domain.outgoing import OutgoingFailed
+from idp.domain.outgoing import LONGEST_REASON, OutgoingFailed
 from idp.gateways.addresses import Reach
 from idp.gateways.outgoing import LARGEST_ANSWER, GuardedOutgoing, Resolve
 
@@ -140,6 +140,20 @@ async def test_what_is_no_http_is_a_failure(other: Place, outgoing: GuardedOutgo
     other.answer = answer
 
     assert await failure(outgoing, f"http://127.0.0.1:{other.port}/")
+
+
+@pytest.mark.parametrize("junk", [b"eyJ" * 20_000, b"\x1b]0;owned\x07" * 8_000, b"://" * 20_000])
+async def test_why_it_failed_is_short_and_legible_whatever_the_other_side_sends(
+    other: Place, outgoing: GuardedOutgoing, junk: bytes
+) -> None:
+    """LG9: the reason repeats what came, and goes into the log and the trail."""
+    other.answer = junk + b"\r\n\r\n"
+
+    why = await failure(outgoing, f"http://127.0.0.1:{other.port}/")
+
+    assert len(why) <= LONGEST_REASON
+    assert why.isprintable()
+    assert "ProtocolError" in why
 
 
 async def test_a_port_where_nobody_listens_is_a_failure(outgoing: GuardedOutgoing) -> None:
