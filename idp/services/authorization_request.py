@@ -20,6 +20,7 @@ from idp.domain.claims_request import MalformedClaims, claims_request, demanded_
 from idp.domain.clients import Client, Clients, is_resource
 from idp.domain.redirect_uris import redirect_uri_matches
 from idp.domain.scopes import granted_scope
+from idp.services import response_mode
 from idp.services.id_tokens import IdTokens
 
 GRANT_TYPE = "authorization_code"
@@ -133,12 +134,10 @@ def _target(given: _Given, client: Client) -> tuple[Target, bool]:
     target = Target(
         client_id=client.client_id, client_name=client.name, redirect_uri=presented or client.redirect_uris[0]
     )
-    states, modes = given.values.get("state", []), given.values.get("response_mode", [])
-    if len(states) == 1 and len(states[0]) <= LONGEST:
-        target = replace(target, state=states[0])
-    if len(modes) == 1 and modes[0] in list(ResponseMode):
-        target = replace(target, mode=ResponseMode(modes[0]))
-    return target, presented is not None
+    state = response_mode.state(given.values)
+    if state is not None and len(state) <= LONGEST:
+        target = replace(target, state=state)
+    return replace(target, mode=response_mode.response_mode(given.values)), presented is not None
 
 
 def _check_shape(given: _Given, refuse: Refuse) -> None:
