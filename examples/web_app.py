@@ -83,7 +83,7 @@ def create_app(issuer: str, client_id: str, client_secret: str, port: int) -> Qu
                 )
             except OAuthError:  # invalid_grant: the session was ended elsewhere
                 signed_in.pop(session.pop("id"), None)
-            except httpx.HTTPError:  # nothing was decided: the refresh token is as good as before
+            except httpx.HTTPError:  # the same refresh token is good to present again
                 return page("<p>The server does not answer. Try again in a moment.</p>"), 503
             else:
                 signed_in[session["id"]] = {**token, **renewed}

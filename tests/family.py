@@ -47,7 +47,9 @@ class Family:
         return family_key(self.id, self.user_id)
 
     async def started(self) -> RefreshToken:
-        return await self.store.start(self.id, self.user_id, "app", nonce(), self.expires_at)
+        first = await self.store.start(self.id, self.user_id, "app", nonce(), self.expires_at)
+        assert first is not None
+        return first
 
     async def rotate(
         self, token: RefreshToken, proposed: bytes | None = None, client: str = "app", place: Place = UNKNOWN

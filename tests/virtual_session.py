@@ -114,6 +114,7 @@ class VirtualSession:
             session.family_id, session.user_id, "app", secrets.token_bytes(16), session.expires_at
         )
         await self._remember()
+        assert first is not None
         return FORMAT.write(first)
 
     @property

@@ -116,7 +116,7 @@ class Client {
   async #token(fields) {
     const body = new URLSearchParams({ client_id: this.clientId, ...fields });
     const answer = await fetch(this.server.token_endpoint, { method: 'POST', body });
-    // Nothing was decided: the refresh token is as good as before.
+    // The same refresh token is good to present again.
     if (answer.status === 503 || answer.status === 429) throw new TryAgain(Number(answer.headers.get('Retry-After')));
     const told = await answer.json();
     if (told.error === 'invalid_grant' && fields.grant_type === 'refresh_token') {

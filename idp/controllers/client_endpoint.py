@@ -30,7 +30,7 @@ class ClientEndpoint:
         self._clients = clients
 
     async def ask(self, exchange: Exchange, headers: Mapping[str, str]) -> Answer:
-        """*headers* with at most `Authorization`. May raise `TooMany`, and `Unavailable` when nothing was decided."""
+        """*headers* with at most `Authorization`. May raise `TooMany` and `Unavailable`."""
         raise NotImplementedError
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,7 +19,7 @@ Everything this server refuses, in one tree.
         RateLimited                too many calls of this category
         TooManyAttempts            too many wrong passwords for this address, known or not
       HeadersTooLarge         431
-      Unavailable             503  nothing was decided; retry_after
+      Unavailable             503  retry_after; whether anything was done is not always known, so no text says so
         StoreUnavailable           Postgres or Redis did not answer, or the outcome is unknown
         PasswordsBusy              more passwords to check than bcrypt can do before the deadline
     InvalidKeyFile                 start-up only: a signing key that must not be used
@@ -155,7 +155,7 @@ class HeadersTooLarge(Refusal):
 
 class Unavailable(Refusal):
     status, error, title = 503, "unavailable", "Unavailable"
-    detail = "The server cannot answer this now. Nothing was decided; try again."
+    detail = "The server cannot answer this now. Try again."
     retry_after = 1
 
 

@@ -144,8 +144,8 @@ class Families(Protocol):
 
     async def start(
         self, family_id: UUID, user_id: UUID, client_id: str, nonce: bytes, expires_at: datetime
-    ) -> RefreshToken:
-        """The first token. Asked again with the same nonce it answers the same."""
+    ) -> RefreshToken | None:
+        """The first token; None if the family has ended already. Asked again with the same nonce it answers the same."""
 
     async def rotate(
         self,

@@ -61,9 +61,11 @@ class RedisFamilies:
 
     async def start(
         self, family_id: UUID, user_id: UUID, client_id: str, nonce: bytes, expires_at: datetime
-    ) -> RefreshToken:
+    ) -> RefreshToken | None:
         keys = (family_key(family_id, user_id),)
         answer = await self._redis.run(START, keys, nonce, client_id, _epoch_ms(expires_at))
+        if len(answer) == 1:
+            return None
         return RefreshToken(family_id, int(answer[0]), int(answer[2]), bytes(answer[1]))
 
     async def rotate(

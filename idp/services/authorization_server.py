@@ -97,7 +97,7 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
         """
         RFC 6749, section 3.2: *fields* of the form, *headers* with at most `Authorization`. *address* is the caller's.
 
-        Raises `TooMany` and, when nothing was decided, `Unavailable`. Every other outcome is an answer.
+        Raises `TooMany` and `Unavailable`: of a refresh the same token may be presented again. Every other outcome is an answer.
         """
         request = TokenRequest(fields, headers, address=address, device_token=device_token)
         try:

@@ -40,7 +40,7 @@ class ClientCalls:
         address: str,
     ) -> Answer:
         """
-        *methods*: the ways to authenticate. Raises `TooMany` and, when nothing was decided, `Unavailable`.
+        *methods*: the ways to authenticate. Raises `TooMany` and `Unavailable`.
 
         Every other outcome is an answer.
         """

@@ -80,7 +80,8 @@ class SessionService:
         Store *session*; its first refresh token if it is to have any.
 
         Raises `InvalidCredentials` when the user was disabled or signed out everywhere since the password was checked, or
-        has withdrawn the consent of *consented_at*.
+        has withdrawn the consent of *consented_at*; or when the session was ended before its first token was there, as by
+        a second use of its code.
         """
         if not await self.sessions.add(session, consented_at):
             raise InvalidCredentials(reason="the account changed during sign-in")
@@ -89,6 +90,8 @@ class SessionService:
         first = await self.families.start(
             session.family_id, session.user_id, session.client_id, _nonce(), session.expires_at
         )
+        if first is None:
+            raise InvalidCredentials(reason="the session ended during sign-in")
         return self.tokens.write(first)
 
     async def present(self, text: str, client_id: str) -> Presented:

@@ -169,6 +169,17 @@ async def test_ending_a_family_that_was_lost_leaves_a_tombstone(family: Family) 
     assert await family.cache.pexpiretime(family.key) == int(family.expires_at.timestamp() * 1000)
 
 
+async def test_a_family_that_ended_before_it_began_does_not_begin(family: Family) -> None:
+    """RF13: its session is stored before its first token, and may be ended in between. Also when the call is repeated."""
+    proposed = nonce()
+    given = (family.id, family.user_id, "app", proposed, family.expires_at)
+    assert await family.store.start(*given) is not None
+
+    await family.store.end(family.id, family.user_id, "code_reused", family.expires_at)
+
+    assert [await family.store.start(*given) for _ in range(2)] == [None, None]
+
+
 async def test_the_first_reason_of_an_end_stays(family: Family) -> None:
     first = await family.started()
 

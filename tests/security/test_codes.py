@@ -9,6 +9,7 @@ import math
 import re
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -133,30 +134,36 @@ async def test_who_does_not_prove_to_be_the_client_burns_no_code(world: World) -
     assert (await party.redeem(code)).status_code == 200
 
 
-async def test_of_200_redemptions_at_once_one_succeeds_and_the_code_is_known_to_be_stolen(world: World) -> None:
+def winners(answers: list[httpx.Response]) -> list[dict[str, Any]]:
+    """One at most: none if its session had ended before its tokens were there. The others are told that the code is spent."""
+    won = [answer.json() for answer in answers if answer.status_code == 200]
+    assert len(won) <= 1
+    assert sum(map(is_invalid_grant, answers)) == len(answers) - len(won)
+    return won
+
+
+async def test_of_200_redemptions_at_once_one_at_most_succeeds_and_the_code_is_known_to_be_stolen(world: World) -> None:
     """TE8, TE9: whoever of the 200 came first, what was issued is worth nothing in the end."""
     party = await Party.registered(world)
     code = await code_of(world, party)
 
     answers = await asyncio.gather(*(party.redeem(code) for _ in range(200)))
 
-    assert Counter(answer.status_code for answer in answers) == {200: 1, 400: 199}
-    [tokens] = [answer.json() for answer in answers if answer.status_code == 200]
-    assert (await world.profile(tokens["access_token"])).status_code == 401
+    for tokens in winners(answers):
+        assert (await world.profile(tokens["access_token"])).status_code == 401
 
 
 @pytest.mark.parametrize("round_", range(20))
-async def test_of_two_at_once_one_succeeds_and_its_session_ends(world: World, round_: int) -> None:
+async def test_of_two_at_once_one_at_most_succeeds_and_its_session_ends(world: World, round_: int) -> None:
     """TE8, TE9: also when the second use comes while the first is still being stored."""
     party = await Party.registered(world)
     code = await code_of(world, party)
 
     answers = await asyncio.gather(party.redeem(code), party.redeem(code))
 
-    assert Counter(answer.status_code for answer in answers) == {200: 1, 400: 1}
-    [tokens] = [answer.json() for answer in answers if answer.status_code == 200]
-    assert (await world.profile(tokens["access_token"])).status_code == 401
-    assert is_invalid_grant(await party.refresh(tokens["refresh_token"]))
+    for tokens in winners(answers):
+        assert (await world.profile(tokens["access_token"])).status_code == 401
+        assert is_invalid_grant(await party.refresh(tokens["refresh_token"]))
 
 
 @pytest.mark.parametrize("by", ["its client", "without verifier", "another client"])

@@ -31,7 +31,7 @@ TOKEN_REFUSALS = {
     "408": "The body did not arrive in time.",
     "413": "The body is larger than this server reads.",
     "429": "`rate_limited` or `too_many_attempts`: wait as long as Retry-After says.",
-    "503": "`temporarily_unavailable`: nothing was decided; try again.",
+    "503": "`temporarily_unavailable`: a store does not answer; try again.",
 }
 
 

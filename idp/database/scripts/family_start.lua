@@ -1,7 +1,9 @@
 -- Remember a new family. KEYS[1] the family   ARGV: 1 nonce  2 client  3 absolute expiry, ms
 -- Answers {generation, nonce, issued at, ms}; asked again with the same nonce (a lost answer) it answers the same.
+-- {'REVOKED'} for a family that was ended before it began: its session is stored before, and may be ended by anyone.
 local key = KEYS[1]
-local known = redis.call('HMGET', key, 'g', 'n', 't')
+local known = redis.call('HMGET', key, 'g', 'n', 't', 'v')
+if known[4] then return {'REVOKED'} end
 if known[1] then
   if known[2] == ARGV[1] then return {tonumber(known[1]), known[2], known[3]} end
   return redis.error_reply('the family exists')
