@@ -16,6 +16,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
+from idp.domain.mail_addresses import LONGEST_ADDRESS, unquoted
+
 
 class Role(StrEnum):
     USER = "USER"
@@ -94,17 +96,13 @@ def rest_name(claim: str) -> str:
     return first + "".join(map(str.capitalize, rest))
 
 
-# Longer than any address (RFC 5321, section 4.5.3.1, allows 254), whatever spelling it comes in.
-LONGEST_ADDRESS = 1000
-
-
 def canonical_email(address: str) -> str:
     """
     The one form under which *address* is stored and counted: NFKC, case folded, trimmed, host in its ASCII form.
 
     Two spellings of one mailbox (`A@x`, ` a@x.`, full-width letters, `ü` or `xn--`) give the same text, so that
-    they share one account and one counter of failures. The local part is folded too: no provider in use tells
-    `A@` from `a@`, and a second account there would only serve an impostor.
+    they share one account and one counter of failures; so do quotes that are not needed. The local part is folded too: no
+    provider in use tells `A@` from `a@`, and a second account there would only serve an impostor.
     """
     if len(address) > LONGEST_ADDRESS:
         return address  # of nobody; normalising a long run of combining marks takes quadratic time
@@ -115,7 +113,7 @@ def canonical_email(address: str) -> str:
     host = host.strip(".")
     with suppress(UnicodeError):  # not a host name: kept as it is, no stored address will equal it
         host = host.encode("idna").decode("ascii")
-    return f"{local}@{host}"
+    return f"{unquoted(local)}@{host}"
 
 
 class Profiles(Protocol):

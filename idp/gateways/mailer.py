@@ -13,22 +13,24 @@ import re
 import secrets
 import ssl
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
+import idna
 import structlog
 
+from idp.domain import mail_addresses
 from idp.domain.legible import legible
+from idp.domain.mail_addresses import DOT_ATOM, DOTTED
 from idp.domain.mails import Letter, MailNotSent
 
 log = structlog.get_logger("idp.mail")
@@ -40,10 +42,11 @@ REFUSED = 500  # an SMTP reply from here on says: never (RFC 5321, section 4.2.1
 
 def message_of(letter: Letter, sender: str) -> EmailMessage:
     """*sender* is an address or `Name <address>`."""
-    name, address = parseaddr(sender)
-    recipient = _deliverable(letter.recipient)
+    name, address = _deliverable_sender(sender)
+    recipient = deliverable(letter.recipient)
     message = EmailMessage(policy=SMTP if (recipient + address).isascii() else SMTPUTF8)
-    message["From"] = Address(name, addr_spec=address)
+    local, _, host = address.rpartition("@")
+    message["From"] = Address(name, username=local, domain=host)
     message["To"] = _mailbox(recipient)
     message["Subject"] = " ".join(letter.subject.split())
     message["Date"] = format_datetime(datetime.now(UTC))
@@ -56,22 +59,42 @@ def message_of(letter: Letter, sender: str) -> EmailMessage:
     return message
 
 
+def _deliverable_sender(sender: str) -> tuple[str, str]:
+    name, address = mail_addresses.sender(sender)
+    return name, deliverable(address)
+
+
+def deliverable(address: str) -> str:
+    """
+    As a mail server takes it: the host in its ASCII form (IDNA 2008), quotes where the dots need them.
+
+    Only a name before the @ with other letters than ASCII needs a server that knows SMTPUTF8.
+    """
+    local, _, host = address.rpartition("@")
+    needs_quotes = DOTTED.fullmatch(local) and not DOT_ATOM.fullmatch(local)
+    return f'"{local}"@{_ascii_host(host)}' if needs_quotes else f"{local}@{_ascii_host(host)}"
+
+
+def _ascii_host(host: str) -> str:
+    """*host* itself when it is no host name."""
+    if host.isascii():
+        return host
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        return host
+
+
 def _encoding(text: str) -> str:
     return "7bit" if text.isascii() else "8bit"
 
 
-def _mailbox(address: str) -> Address:
+def _mailbox(address: str) -> Address | str:
+    local, _, host = address.rpartition("@")
+    if local.startswith('"') and local.isascii():
+        return address  # `Address` would leave the quotes around dots out
     # Given whole, `email` takes other letters than ASCII before the @ for a defect; in parts they are RFC 6532.
-    local, _, host = address.rpartition("@")
-    return Address(addr_spec=address) if local.isascii() else Address(username=local, domain=host)
-
-
-def _deliverable(address: str) -> str:
-    """The host in its ASCII form: only a local part with other letters needs a server that knows SMTPUTF8."""
-    local, _, host = address.rpartition("@")
-    with suppress(UnicodeError):
-        host = host.encode("idna").decode("ascii")
-    return f"{local}@{host}"
+    return Address(addr_spec=address) if local.isascii() else Address(username=local.strip('"'), domain=host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +133,11 @@ class SmtpMailer:
     async def send(self, letter: Letter) -> None:
         try:
             async with asyncio.timeout(DEADLINE):
-                await self._deliver(message_of(letter, self._sender))
+                await self._deliver(message_of(letter, self._sender), deliverable(letter.recipient))
         except (aiosmtplib.SMTPException, MessageError, OSError, ValueError) as fault:
             raise _not_sent(fault) from None
 
-    async def _deliver(self, message: EmailMessage) -> None:
+    async def _deliver(self, message: EmailMessage, recipient: str) -> None:
         server = self._server
         smtp = aiosmtplib.SMTP(
             hostname=server.host,
@@ -129,7 +152,7 @@ class SmtpMailer:
         try:
             if server.username is not None:
                 await smtp.login(server.username, server.password or "")
-            await smtp.send_message(message)
+            await smtp.send_message(message, sender=_deliverable_sender(self._sender)[1], recipients=[recipient])
         finally:
             # Without QUIT: the letter is taken or not by now, and a farewell that hangs would have it sent twice.
             smtp.close()

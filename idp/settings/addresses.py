@@ -6,6 +6,10 @@ import re
 from ipaddress import IPv6Address
 from urllib.parse import parse_qsl
 
+import idna
+
+from idp.domain.mail_addresses import sender
+from idp.services import mail_addresses
 from idp.settings.parsing import Parser, Unacceptable
 
 HIGHEST_PORT = 65_535
@@ -17,7 +21,6 @@ URL = re.compile(
     r"(?P<scheme>[a-z+]+)://(?:[^@/?#\s]*@)?(?P<hosts>[^@/?#\s]*)(?P<path>/[^@?#\s]*)?(?:\?[^#\s]*)?",
 )
 SERVER = re.compile(r"(?:[A-Za-z0-9_.%~-]+|\[(?P<literal>[0-9A-Fa-f:.%]+)\])(?::(?P<port>[0-9]{1,5}))?")
-MAILBOX = r"[^\s@<>,;:\"()]+@[^\s@<>,;:\"()]+"
 
 SENTINEL_PATH = r"/[^/]+(?:/[0-9]*)?"  # a service, perhaps a database
 CLUSTER_PATH = r"/?0?"  # a cluster has database 0 only
@@ -136,15 +139,17 @@ def collector() -> Parser:
 
 
 def mail_address() -> Parser:
-    return Parser("an e-mail address", lambda text: _matching(MAILBOX, text))
+    """As accounts may have it, so that the account can be edited, exported and imported like every other."""
+    return Parser("an e-mail address such as `ada@example.com` or `admin@corp.local`", mail_addresses.mail_address)
 
 
 def mail_sender() -> Parser:
-    """A line break would start another header of the mail, so none passes."""
-    return Parser(
-        "an e-mail address or `Name <address>`",
-        lambda text: _matching(rf'{MAILBOX}|[^<>"\x00-\x1f\x7f]*<{MAILBOX}>', text),
-    )
+    def read(text: str) -> str:
+        _, address = sender(text)
+        idna.encode(address.rpartition("@")[2], uts46=True)  # a host without an ASCII form has no mail
+        return text
+
+    return Parser("an e-mail address or `Name <address>`", read)
 
 
 def _require_canonical(match: re.Match[str] | None) -> None:
@@ -188,9 +193,3 @@ def _is_ipv6(literal: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _matching(pattern: str, text: str) -> str:
-    if re.fullmatch(pattern, text) is None:
-        raise ValueError
-    return text

@@ -181,6 +181,51 @@ async def test_an_address_with_other_letters_before_the_at_is_written_to() -> No
     assert "\r\nTo: jürgen@xn--bcher-kva.example\r\n" in envelope.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("sender", "mail_from", "header"),
+    [
+        ("no-reply@bücher.example", "no-reply@xn--bcher-kva.example", "no-reply@xn--bcher-kva.example"),
+        (
+            "Bücher <no-reply@straße.example>",
+            "no-reply@xn--strae-oqa.example",
+            "Bücher <no-reply@xn--strae-oqa.example>",
+        ),
+        ("ACME, Inc. <no-reply@id.example>", "no-reply@id.example", '"ACME, Inc." <no-reply@id.example>'),
+        ('"ACME, Inc." <no-reply@id.example>', "no-reply@id.example", '"ACME, Inc." <no-reply@id.example>'),
+    ],
+)
+async def test_a_sender_of_any_form_writes_through_a_server_that_knows_ascii_only(
+    sender: str, mail_from: str, header: str
+) -> None:
+    inbox = Inbox()
+    async with smtp_server(inbox) as port:
+        await SmtpMailer(f"smtp://127.0.0.1:{port}", sender).send(letter())
+
+    assert inbox.envelopes[0].mail_from == mail_from
+    assert inbox.messages[0]["From"] == header
+    assert inbox.messages[0]["Message-ID"].isascii()
+
+
+@pytest.mark.parametrize(
+    ("recipient", "header", "mailbox"),
+    [
+        ('"a b"@example.com', '"a b"@example.com', '"a b"@example.com'),
+        # What is read of it by a server has no quotes: all forms are one mailbox.
+        ("a..b@docomo.ne.jp", '"a..b"@docomo.ne.jp', "a..b@docomo.ne.jp"),
+        ("a.@docomo.ne.jp", '"a."@docomo.ne.jp', "a.@docomo.ne.jp"),
+        ("ada@straße.example", "ada@xn--strae-oqa.example", "ada@xn--strae-oqa.example"),
+    ],
+)
+async def test_names_with_quotes_and_dots_are_written_to(recipient: str, header: str, mailbox: str) -> None:
+    """RFC 5321, section 4.1.2: dots in a row need quotes between servers."""
+    inbox = Inbox()
+    async with smtp_server(inbox) as port:
+        await SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER).send(letter(recipient=recipient))
+
+    assert inbox.envelopes[0].rcpt_tos == [mailbox]
+    assert f"\r\nTo: {header}\r\n".encode() in inbox.envelopes[0].content
+
+
 async def test_a_server_that_takes_the_connection_and_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = asyncio.Event()
 

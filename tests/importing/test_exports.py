@@ -15,7 +15,7 @@ import pytest
 from databases import empty_database
 from foreign_users import lines
 from program import Beside, Forked, Forks
-from world import World
+from world import PASSWORD, World
 
 from idp.cli.preparation import migrate
 from idp.database.servers import credentials
@@ -57,6 +57,9 @@ async def test_users_who_come_back_are_the_same(
     program: Beside, other_program: Beside, world: World, other_database: asyncpg.Connection, folder: Path
 ) -> None:
     emails = [await world.registered(name="Élodie ünï") for _ in range(3)]
+    for host in ("corp.local", "localhost.test", "bücher.example", "mail.internal"):
+        emails.append(f"ü..{secrets.token_hex(4)}.@{host}")
+        assert (await world.post("/auth/register", email=emails[-1], password=PASSWORD, name="王")).status_code == 201
     tokens = await world.signed_in(email=emails[0])
     claims = {"givenName": "Élodie", "phoneNumber": "+33123456789", "address": {"country": "FR"}}
     assert (await world.call("PATCH", "/auth/profile", tokens, json=claims)).status_code == 200

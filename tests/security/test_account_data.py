@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import secrets
 import unicodedata
 
 import httpx
 import pytest
+from hosted import Browser
 from world import PASSWORD, World
 
 
@@ -99,6 +101,36 @@ async def test_a_password_of_any_size_is_only_wrong(world: World, password: str)
 async def test_what_is_no_mail_address_is_refused(world: World, email: str) -> None:
     """RG16, IN3, IN14."""
     assert await faulty_fields(world, email=email) == ["email"]
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["{}@corp.local", "{}@sub.localhost", "ü{}@bücher.test", "{}@mail.internal", "{}..b.@docomo.ne.jp", '"{} b"@x.lan'],
+)
+async def test_addresses_of_intranets_and_of_old_networks_are_taken_at_every_door(world: World, email: str) -> None:
+    """RG26: over REST and on the pages, whose fields leave it to the server to say what an address is."""
+    first, second = (email.format(secrets.token_hex(8)) for _ in range(2))
+    assert (await registering(world, email=first)).status_code == 201
+    async with Browser(world) as browser:
+        page = await browser.submit(await browser.get("/register"), name="王", email=second, password=PASSWORD)
+
+    assert page.status_code == 200, page.text
+    assert [await signs_in(world, it, PASSWORD) for it in (first, second)] == [200, 200]
+
+
+@pytest.mark.parametrize("path", ["/login", "/register", "/forgot-password", "/account/email"])
+async def test_no_browser_refuses_an_address_that_the_server_takes(world: World, path: str) -> None:
+    """RG26: `type=email` refuses letters other than ASCII before the @, and quotes."""
+    async with Browser(world) as browser:
+        if path.startswith("/account"):
+            await browser.signed_in(await world.registered())
+        page = await browser.get(path)
+
+    [field] = re.findall(r'<input id="email"[^>]*>', page.text)
+    assert 'type="text"' in field
+    assert 'inputmode="email"' in field
+    assert "pattern" not in field
+    assert "maxlength" not in field
 
 
 @pytest.mark.parametrize(

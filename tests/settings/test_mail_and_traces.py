@@ -14,9 +14,22 @@ def test_a_mail_server_is_an_smtp_url():
 
 
 def test_the_sender_of_mails_is_an_address_with_or_without_a_name():
-    for text in ("idp@example.com", "Sign in <idp@example.com>", "<idp@example.com>"):
+    for text in (
+        "idp@example.com",
+        "Sign in <idp@example.com>",
+        "<idp@example.com>",
+        "ACME, Inc. <a@bücher.example>",
+        '"A, B" <a@b>',
+    ):
         assert value("IDP_MAIL_FROM", text) == text
-    for text in ("idp", "a@b, c@d", "Name <idp>", "x\r\nBcc: all@example.com <a@b>", "a@b\nBcc: c@d"):
+    for text in (
+        "idp",
+        "a@b, c@d",
+        "Name <idp>",
+        "x\r\nBcc: all@example.com <a@b>",
+        "a@b\nBcc: c@d",
+        "a@-\u00bd\u0332.example",
+    ):
         assert faults({"IDP_MAIL_FROM": text})[0].startswith("IDP_MAIL_FROM: must be an e-mail address")
 
 

@@ -11,6 +11,7 @@ from idp.controllers.admin.listing import CanonicalUuid, Paging, Search
 from idp.controllers.auth.shapes import Email, Name
 from idp.controllers.claim_shapes import GivenClaims, ShownClaims
 from idp.controllers.shapes import Body, Instant, Shape
+from idp.domain.errors import FieldError, ValidationFailed
 from idp.domain.session_records import SessionFilter, SessionRecord
 from idp.domain.signing_keys import KeyState, SigningKey
 from idp.domain.user_agents import device_name
@@ -43,6 +44,7 @@ class Invitation(Body):
 class UserChanging(GivenClaims):
     """
     What is left out stays as it is. Of the members that every user has null stays too; of the others null takes it away.
+    `id`, `lockedUntil`, `failedAttempts`, `lastSignInAt`, `activeSessions`, `createdAt` and `updatedAt` change nothing.
     """
 
     email: Email | None = None
@@ -51,9 +53,19 @@ class UserChanging(GivenClaims):
     status: GivenStatus | None = None
     email_verified: bool | None = None
     phone_number_verified: bool | None = None
+    # Taken so that a user can be sent back as it was read; nobody changes them.
+    id: Annotated[CanonicalUuid, Field(strict=False)] | None = None
+    locked_until: str | None = None
+    failed_attempts: int | None = None
+    last_sign_in_at: str | None = None
+    active_sessions: int | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
 
-    @property
-    def change(self) -> UserChange:
+    def change_of(self, user_id: UUID) -> UserChange:
+        """Raises `ValidationFailed` for the id of another user."""
+        if self.id is not None and self.id != user_id:
+            raise ValidationFailed([FieldError("id", "This is the id of another user; the id cannot be changed.")])
         roles = tuple(role for role in Role if role in self.roles) if self.roles else None
         verified = self.phone_number_verified
         return UserChange(

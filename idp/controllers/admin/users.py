@@ -67,7 +67,7 @@ def user_routes(users: UserAdministration, cursors: Cursors, guard: Guard) -> Bl
         refuses=(Conflict, PreconditionFailed),
     )
     async def change(given: UserChanging, user_id: UUID) -> Answer:
-        return _answer(await users.change(user_id, given.change, expected_versions()))
+        return _answer(await users.change(user_id, given.change_of(user_id), expected_versions()))
 
     @routes.delete("/admin/users/<uuid:user_id>")
     @guard.admin

@@ -11,6 +11,7 @@ from idp.controllers.claim_shapes import GivenClaims, ShownClaims
 from idp.controllers.shapes import Body, Instant, Shape
 from idp.domain.browser_sessions import BrowserSession
 from idp.domain.errors import FieldError, ValidationFailed
+from idp.domain.mail_addresses import MAX_EMAIL
 from idp.domain.passwords import FEWEST_CHARACTERS, MOST_CHARACTERS
 from idp.domain.user_agents import device_name
 from idp.domain.users import ProfileChange, Role, User
@@ -22,7 +23,7 @@ from idp.services.rest_sessions import Tokens
 Email = Annotated[
     str,
     AfterValidator(account_rules.email),
-    WithJsonSchema({"type": "string", "format": "email", "minLength": 3, "maxLength": account_rules.MAX_EMAIL}),
+    WithJsonSchema({"type": "string", "format": "email", "minLength": 3, "maxLength": MAX_EMAIL}),
 ]
 Name = Annotated[
     str,

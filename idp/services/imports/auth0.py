@@ -30,7 +30,7 @@ def user_of(value: Any) -> ImportedUser:
     members = Members(value)
     email = members.email()
     texts = {name: members.text(name) for name in (*CLAIMS, "name")}
-    local = email.partition("@")[0]
+    local = email.rpartition("@")[0].strip('"')[:50]
     return ImportedUser(
         email=email,
         name=passable_name(texts.pop("name"), texts["nickname"], local, email[:50]),

@@ -51,7 +51,7 @@ def user_of(value: Any) -> ImportedUser:
 
 
 def _name_of(members: Members, email: str) -> str:
-    local = email.partition("@")[0]
+    local = email.rpartition("@")[0].strip('"')[:50]
     return members.passed("name", account_rules.name, local if len(local) > 1 else email[:50])
 
 

@@ -31,7 +31,7 @@ def user_of(value: Any, admin_roles: Collection[str] = ()) -> ImportedUser | Non
         return None
     email = members.email()
     first, last, username = (members.text(name) for name in ("firstName", "lastName", "username"))
-    local = email.partition("@")[0]
+    local = email.rpartition("@")[0].strip('"')[:50]
     is_admin = not set(admin_roles).isdisjoint(members.texts("realmRoles"))
     return ImportedUser(
         email=email,

@@ -246,6 +246,20 @@ async def test_deleting_takes_the_account_and_its_sessions_away(
     assert await world.mail(user.email, "deleted")
 
 
+@pytest.mark.parametrize("email", ["{}@corp.local", "{}@localhost.test", "{}@mail.internal", "{}..@docomo.ne.jp"])
+async def test_a_user_can_be_sent_back_as_it_was_read(world: World, admin: Tokens, email: str) -> None:
+    """GET, then PUT of the same, is what forms of administration do; the host may be one of an intranet."""
+    invitation = {"email": email.format(f"ü{uuid4().hex}"), "name": "王"}
+    made = await world.call("POST", "/admin/users", admin, json=invitation)
+    path = f"/admin/users/{made.json()['user']['id']}"
+    read = (await world.call("GET", path, admin)).json()["user"]
+
+    answer = await world.call("PUT", path, admin, json=read)
+
+    assert answer.status_code == 200, answer.text
+    assert {**answer.json()["user"], "updatedAt": read["updatedAt"]} == read
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
