@@ -84,6 +84,12 @@ OPTIONS: tuple[Option, ...] = (
         help="Users of a first party are not asked for consent.",
     ),
     _algorithm("--id-token-alg", "id_token_signed_response_alg", "Of its ID tokens.  [default: RS256]"),
+    click.option(
+        "--id-token-claims/--no-id-token-claims",
+        "id_token_claims",
+        default=None,
+        help="ID tokens hold the claims of their scopes, for a client that never asks userinfo.",
+    ),
     _algorithm("--userinfo-alg", "userinfo_signed_response_alg", "Userinfo is a JWT signed with it.", ""),
     click.option(
         "--default-max-age", type=TEXT, metavar="SECONDS", help="How old a sign-in may be when it does not say."
@@ -98,6 +104,7 @@ OPTIONS: tuple[Option, ...] = (
         default=None,
         help="Whether it must be told which one.",
     ),
+    _uri("--initiate-login-uri", "initiate_login_uri", "Where others send users who are to sign in there."),
     _uri("--logo-uri", "logo_uri", "Shown to users."),
     _uri("--client-uri", "client_uri", "Its home page."),
     _uri("--policy-uri", "policy_uri", "What it does with data."),

@@ -35,6 +35,7 @@ class ClientMetadata(BaseModel):
     post_logout_redirect_uris: Texts | None = None
     backchannel_logout_uri: Text | None = None
     backchannel_logout_session_required: bool | None = None
+    initiate_login_uri: Text | None = None
     client_uri: Text | None = None
     logo_uri: Text | None = None
     policy_uri: Text | None = None

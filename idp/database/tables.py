@@ -13,6 +13,7 @@ from tortoise.fields.base import OnDelete
 from tortoise.models import Model
 
 LONGEST_CANONICAL = 512  # of an e-mail address
+LONGEST_CLIENT_ID = 255
 
 
 class UserRow(Model):
@@ -35,7 +36,7 @@ class UserRow(Model):
 
 
 class ClientRow(Model):
-    client_id = fields.CharField(max_length=64, primary_key=True)
+    client_id = fields.CharField(max_length=LONGEST_CLIENT_ID, primary_key=True)
     name = fields.TextField()
     auth_method = fields.CharField(max_length=32, null=True)
     secrets: Any = fields.JSONField()
@@ -52,12 +53,14 @@ class ClientRow(Model):
     backchannel_logout_uri = fields.TextField(null=True)
     backchannel_logout_session_required = fields.BooleanField(db_default=False)
     id_token_signed_response_alg = fields.CharField(max_length=8, db_default="RS256")
+    id_token_claims = fields.BooleanField(db_default=False)
     userinfo_signed_response_alg = fields.CharField(max_length=8, null=True)
     token_endpoint_auth_signing_alg = fields.CharField(max_length=8, null=True)
     jwks: Any = fields.JSONField(null=True)
     jwks_uri = fields.TextField(null=True)
     default_max_age = fields.IntField(null=True)
     require_auth_time = fields.BooleanField(db_default=False)
+    initiate_login_uri = fields.TextField(null=True)
     logo_uri = fields.TextField(null=True)
     client_uri = fields.TextField(null=True)
     policy_uri = fields.TextField(null=True)
@@ -77,7 +80,7 @@ class SessionRow(Model):
     id = fields.UUIDField(primary_key=True)
     family_id = fields.UUIDField(unique=True)
     user: Any = fields.ForeignKeyField("idp.UserRow", related_name="sessions", on_delete=OnDelete.CASCADE)
-    client_id = fields.CharField(max_length=64)
+    client_id = fields.CharField(max_length=LONGEST_CLIENT_ID)
     scope = fields.TextField()
     audience = fields.TextField(null=True)
     auth_time = fields.DatetimeField()
@@ -128,7 +131,7 @@ class BrowserSessionRow(Model):
 class ConsentRow(Model):
     id = fields.UUIDField(primary_key=True)
     user: Any = fields.ForeignKeyField("idp.UserRow", related_name="consents", on_delete=OnDelete.CASCADE)
-    client_id = fields.CharField(max_length=64)
+    client_id = fields.CharField(max_length=LONGEST_CLIENT_ID)
     scope = fields.TextField()
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
@@ -150,7 +153,7 @@ class RevokedTokenRow(Model):
 # Clients to tell that a session has ended (OpenID Connect Back-Channel Logout 1.0); gone once they were told.
 class LogoutNoticeRow(Model):
     id = fields.UUIDField(primary_key=True)
-    client_id = fields.CharField(max_length=64)
+    client_id = fields.CharField(max_length=LONGEST_CLIENT_ID)
     user_id = fields.UUIDField()
     session_id = fields.UUIDField()
     created_at = fields.DatetimeField()
@@ -168,7 +171,7 @@ class EventRow(Model):
     name = fields.CharField(max_length=64)
     severity = fields.CharField(max_length=8)
     user_id = fields.UUIDField(null=True)
-    client_id = fields.CharField(max_length=64, null=True)
+    client_id = fields.CharField(max_length=LONGEST_CLIENT_ID, null=True)
     session_id = fields.UUIDField(null=True)
     actor = fields.TextField(null=True)
     address = fields.CharField(max_length=64, null=True)

@@ -113,8 +113,8 @@ def _list_faults(field: str, entries: Sequence[str], fault: Callable[[str], str 
 
 
 def _place_faults(client: Client) -> Iterator[Fault]:
-    """Pages that users are shown, and places that this server calls itself."""
-    for field in (*PAGES, "backchannel_logout_uri", "jwks_uri"):
+    """Pages that users are shown or sent to, and places that this server calls itself."""
+    for field in (*PAGES, "initiate_login_uri", "backchannel_logout_uri", "jwks_uri"):
         uri: str | None = getattr(client, field)
         if uri is None:
             continue

@@ -44,7 +44,8 @@ class Client:
     """
     *auth_method* None: either way of sending the secret. *resources* empty: any audience may be asked for. *audiences*: the
     resources that this client itself is, so that it may introspect tokens made for them. *first_party*: users are not asked
-    for consent. *registration_digest*: of the token with which the client manages its own registration (RFC 7592).
+    for consent. *id_token_claims*: ID tokens hold the claims of their scopes. *registration_digest*: of the token with
+    which the client manages its own registration (RFC 7592).
 
     The others bear the names of OpenID Connect Dynamic Client Registration 1.0, section 2, and the logout specifications.
     """
@@ -66,12 +67,14 @@ class Client:
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool = False
     id_token_signed_response_alg: str = "RS256"  # noqa: S105 - an algorithm
+    id_token_claims: bool = False
     userinfo_signed_response_alg: str | None = None
     token_endpoint_auth_signing_alg: str | None = None
     jwks: Mapping[str, Any] | None = None
     jwks_uri: str | None = None
     default_max_age: int | None = None
     require_auth_time: bool = False
+    initiate_login_uri: str | None = None
     logo_uri: str | None = None
     client_uri: str | None = None
     policy_uri: str | None = None

@@ -2,7 +2,8 @@
 ID tokens (OpenID Connect Core, section 2): who signed in, when and how, for one client.
 
 Claims `iss sub aud azp exp iat auth_time acr amr sid at_hash`, `nonce` when the request had one, and those that the client
-asked for by name. What a scope stands for is at the userinfo endpoint (section 5.4), not here.
+asked for by name. What a scope stands for is at the userinfo endpoint (section 5.4); it is here as well for a client that is
+registered with `id_token_claims`, since some libraries (Auth.js) never call that endpoint.
 """
 
 from __future__ import annotations
@@ -61,9 +62,14 @@ class IdTokens:
         *,
         access_token: str,
         nonce: str | None = None,
+        scope: str = "",
         user: User | None = None,
     ) -> str:
-        """The compact JWS, signed as the client is registered. *user*: for the claims that it asked for by name."""
+        """
+        The compact JWS, signed as the client is registered. *user*: for claims beside who it is; see `tells_more`.
+
+        *scope*: that of the access token, whose claims are told if the client is registered for it.
+        """
         algorithm, issued_at = client.id_token_signed_response_alg, int(self.now().timestamp())
         claims: dict[str, Any] = {
             "iss": self.issuer,
@@ -81,7 +87,7 @@ class IdTokens:
         if nonce is not None:
             claims["nonce"] = nonce
         if user is not None:
-            claims |= claims_for(user, (), named_claims(session))
+            claims |= claims_for(user, scope.split() if client.id_token_claims else (), named_claims(session))
         return self.keys.sign(orjson.dumps(claims), typ=TYPE, algorithm=algorithm)
 
     def hint(self, presented: str) -> Hint | None:
@@ -113,6 +119,11 @@ class IdTokens:
         if not isinstance(claims, dict):
             raise TypeError("no claims")
         return claims
+
+
+def tells_more(session: Session, client: Client) -> bool:
+    """Whether ID tokens hold claims for which the user is looked up."""
+    return client.id_token_claims or bool(named_claims(session))
 
 
 def named_claims(session: Session) -> Mapping[str, Any]:

@@ -26,7 +26,7 @@ NAMES = {"name": "client_name", "auth_method": "token_endpoint_auth_method"}
 # What the operator decides, or this server.
 KEPT = frozenset(
     {"client_id", "secrets", "registration_digest", "created_at", "updated_at", "enabled"}
-    | {"first_party", "origins", "resources", "audiences"}
+    | {"first_party", "origins", "resources", "audiences", "id_token_claims"}
 )
 # Name in a registration → field of `Client`, of all that a client says of itself.
 METADATA = {NAMES.get(one.name, one.name): one.name for one in fields(Client) if one.name not in KEPT}

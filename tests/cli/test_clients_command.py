@@ -162,6 +162,7 @@ EVERY_OPTION = (
     *("--post-logout-redirect-uri", "https://b.example/bye", "--backchannel-logout-uri", "https://a.example/logout"),
     *("--id-token-alg", "PS256", "--userinfo-alg", "EdDSA", "--logo-uri", "https://a.example/logo", "--client-uri"),
     *("https://a.example", "--policy-uri", "https://a.example/policy", "--tos-uri", "https://a.example/tos"),
+    *("--id-token-claims", "--initiate-login-uri", "https://a.example/start"),
     *("--audience", "https://api.example", "--default-max-age", "3600", "--backchannel-session", "--require-auth-time"),
 )
 EVERYTHING = {
@@ -176,6 +177,8 @@ EVERYTHING = {
     "backchannel_logout_session_required": True,
     "id_token_signed_response_alg": "PS256",
     "userinfo_signed_response_alg": "EdDSA",
+    "id_token_claims": True,
+    "initiate_login_uri": "https://a.example/start",
     "logo_uri": "https://a.example/logo",
     "client_uri": "https://a.example",
     "policy_uri": "https://a.example/policy",

@@ -55,6 +55,25 @@ async def test_the_id_token_says_what_the_specification_wants(world: World) -> N
     assert not {"email", "name", "roles"} & claims.keys()
 
 
+async def test_a_client_that_never_asks_userinfo_finds_the_claims_of_its_scopes_in_the_id_token(world: World) -> None:
+    """Auth.js and others read the ID token only. A narrower refresh tells less; protocol claims stay what they are."""
+    party = await Party.registered(world, id_token_claims=True, scope="openid profile email offline_access")
+
+    async with Browser(world) as browser:
+        email = await world.registered()
+        tokens = await party.tokens(browser, email)
+    renewed = (await party.refresh(tokens["refresh_token"])).json()
+    narrow = (await party.refresh(renewed["refresh_token"], scope="openid email")).json()
+
+    first, second, third = (claims_of(each["id_token"]) for each in (tokens, renewed, narrow))
+    for claims in (first, second):
+        assert (claims["name"], claims["email"], claims["email_verified"]) == ("Ada", email, False)
+        assert isinstance(claims["updated_at"], int)
+    assert third["email"] == email
+    assert not {"name", "updated_at"} & third.keys()
+    assert {claims["iss"] for claims in (first, second, third)} == {world.settings.issuer}
+
+
 def half_hash(token: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()[:16]).rstrip(b"=").decode()
 

@@ -30,6 +30,8 @@ EVERYTHING = {
     "jwks": key_set(new_key("RS256"), new_key("ES256"), new_key("EdDSA")),
     "defaultMaxAge": 3600,
     "requireAuthTime": True,
+    "idTokenClaims": True,
+    "initiateLoginUri": "https://a.example/start?tenant=1",
     "logoUri": "https://a.example/logo.png",
     "clientUri": "https://a.example/#about",
     "policyUri": "https://a.example/privacy",
@@ -107,7 +109,9 @@ async def test_a_place_after_signing_out_follows_the_rules_of_a_redirect_uri(
     assert await faults(world, admin, postLogoutRedirectUris=[uri]) == ["postLogoutRedirectUris"]
 
 
-@pytest.mark.parametrize("member", ["backchannelLogoutUri", "jwksUri", "logoUri", "clientUri", "policyUri", "tosUri"])
+@pytest.mark.parametrize(
+    "member", ["initiateLoginUri", "backchannelLogoutUri", "jwksUri", "logoUri", "clientUri", "policyUri", "tosUri"]
+)
 @pytest.mark.parametrize(
     "uri",
     [
@@ -126,6 +130,7 @@ async def test_a_place_that_is_none_of_the_web_is_refused(world: World, admin: T
     ("members", "fields"),
     [
         ({"backchannelLogoutUri": "https://a.example/logout#x"}, ["backchannelLogoutUri"]),
+        ({"initiateLoginUri": "https://a.example/start#x"}, ["initiateLoginUri"]),
         ({"jwksUri": "http://localhost/jwks"}, ["jwksUri"]),
         ({"jwksUri": "https://a.example/jwks", "jwks": {"keys": [KEY]}}, ["jwksUri"]),
         ({"tokenEndpointAuthMethod": "private_key_jwt"}, ["jwks"]),

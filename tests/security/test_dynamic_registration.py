@@ -34,6 +34,7 @@ EVERYTHING = {
     "post_logout_redirect_uris": ["https://rp.example/bye"],
     "backchannel_logout_uri": "https://rp.example/logout",
     "backchannel_logout_session_required": True,
+    "initiate_login_uri": "https://rp.example/start",
     "client_uri": "https://rp.example",
     "logo_uri": "https://rp.example/logo.png",
     "policy_uri": "https://rp.example/policy",
@@ -79,7 +80,7 @@ async def test_everything_that_is_registered_is_told(door: Door) -> None:
 
 
 async def test_what_is_unknown_or_null_is_left_out(door: Door) -> None:
-    unknown = {"software_id": "x", "client_name#de": "Dienst", "initiate_login_uri": "x", "firstParty": True}
+    unknown = {"software_id": "x", "client_name#de": "Dienst", "id_token_claims": True, "firstParty": True}
 
     made = await door.registered(**unknown, logo_uri=None, grant_types=None, jwks=None)
 

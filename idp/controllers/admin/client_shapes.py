@@ -52,11 +52,13 @@ class ClientMetadata(Body):
     backchannel_logout_uri: Text | None = None
     backchannel_logout_session_required: bool | None = None
     id_token_signed_response_alg: Signature | None = None
+    id_token_claims: bool | None = None
     userinfo_signed_response_alg: Signature | None = None
     jwks: Keys | None = None
     jwks_uri: Text | None = None
     default_max_age: int | None = None
     require_auth_time: bool | None = None
+    initiate_login_uri: Text | None = None
     logo_uri: Text | None = None
     client_uri: Text | None = None
     policy_uri: Text | None = None
@@ -105,11 +107,13 @@ class AdminClient(Shape):
     backchannel_logout_uri: str | None
     backchannel_logout_session_required: bool
     id_token_signed_response_alg: str
+    id_token_claims: bool
     userinfo_signed_response_alg: str | None
     jwks: dict[str, Any] | None
     jwks_uri: str | None
     default_max_age: int | None
     require_auth_time: bool
+    initiate_login_uri: str | None
     logo_uri: str | None
     client_uri: str | None
     policy_uri: str | None

@@ -65,6 +65,7 @@ class AuthorizationCodeGrant(Grant, grants.AuthorizationCodeGrant):  # type: ign
                 self.registered,
                 access_token=token["access_token"],
                 nonce=self._presented.grant.nonce,
+                scope=token["scope"],
                 user=user,
             )
         return token

@@ -13,7 +13,7 @@ from idp.domain.users import User
 from idp.services.access_tokens import Subject
 from idp.services.authlib_bridge import hook
 from idp.services.grants import Grant
-from idp.services.id_tokens import named_claims
+from idp.services.id_tokens import tells_more
 from idp.services.presented_token import AuthlibRefreshToken
 
 NO_LONGER_VALID = "The refresh token is invalid, expired, revoked or was issued to another client."
@@ -51,14 +51,20 @@ class RefreshTokenGrant(Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
         token = self.generate_token(user=user, scope=self.request.payload.scope)
         if self.session.browser_session_id is not None and "openid" in token["scope"].split():
             token["id_token"] = self.server.id_tokens.issue(
-                self.session, self.registered, access_token=token["access_token"], user=self.present_user()
+                self.session,
+                self.registered,
+                access_token=token["access_token"],
+                scope=token["scope"],
+                user=self.present_user(),
             )
         return token
 
     @hook
     async def present_user(self) -> User | None:
         """Only where the ID token is to say more of the user than who it is: nothing else is read for that."""
-        return await self.server.users.find(self.session.user_id) if named_claims(self.session) else None
+        if not tells_more(self.session, self.registered):
+            return None
+        return await self.server.users.find(self.session.user_id)
 
     def audience(self) -> str | None:
         return self.audience_within(self.session.audience)
