@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from debian_programs import fault_of, libraries
 from page_samples import LOGO, SAMPLES
+from playwright._impl._driver import compute_driver_executable
 from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
 
 from idp.controllers.pages.brand import Brand
@@ -40,17 +42,45 @@ def executable() -> str | None:
     return os.environ.get("CHROMIUM") or next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
+def unusable() -> str | None:
+    """Why there is no browser for the tests, and what to install; None if there is one."""
+    if executable() is None:
+        return MISSING
+    with unpacked_libraries():
+        fault = fault_of([compute_driver_executable()[0], "--version"])
+    return None if fault is None else f"Playwright's driver does not run (Debian: apt-get install libatomic1): {fault}"
+
+
+@contextmanager
+def unpacked_libraries() -> Iterator[None]:
+    """The driver of Playwright finds what `tests/debian/install.sh` unpacked for it; it takes its environment from ours."""
+    before = os.environ.get("LD_LIBRARY_PATH")
+    os.environ["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, (before, libraries())))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["LD_LIBRARY_PATH"]
+        else:
+            os.environ["LD_LIBRARY_PATH"] = before
+
+
 @asynccontextmanager
 async def chromium(path: str) -> AsyncIterator[Browser]:
     """A browser with an empty profile of its own that no later run sees."""
     with tempfile.TemporaryDirectory(prefix="idp-browser-", ignore_cleanup_errors=True) as home:
         environment: dict[str, Any] = {**os.environ, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home}
-        async with async_playwright() as playwright:
+        manager = async_playwright()
+        with unpacked_libraries():
+            playwright = await manager.__aenter__()
+        try:
             browser = await playwright.chromium.launch(executable_path=path, args=list(FLAGS), env=environment)
             try:
                 yield browser
             finally:
                 await browser.close()
+        finally:
+            await manager.__aexit__()
 
 
 def watched(page: Page) -> list[str]:

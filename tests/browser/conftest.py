@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from chromium import MISSING, Bench, chromium, executable
+from chromium import Bench, chromium, executable, unusable
 from client_site import ClientSite, serving
 from playwright.async_api import Browser
 
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    path = executable()
-    if path is None:
-        pytest.skip(MISSING)
-    async with chromium(path) as opened:
+    if (reason := unusable()) is not None:
+        pytest.skip(reason)
+    async with chromium(executable() or "") as opened:
         yield opened
 
 

@@ -11,7 +11,7 @@ import io
 import sys
 from pathlib import Path
 
-from chromium import MISSING, Bench, chromium, executable
+from chromium import Bench, chromium, executable, unusable
 from page_samples import SAMPLES
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
@@ -31,11 +31,10 @@ def packed(picture: bytes) -> bytes:
 
 
 async def main(folder: Path, scheme: str, *, every_state: bool) -> None:
-    path = executable()
-    if path is None:
-        raise SystemExit(MISSING)
+    if (reason := unusable()) is not None:
+        raise SystemExit(reason)
     folder.mkdir(parents=True, exist_ok=True)
-    async with chromium(path) as browser:
+    async with chromium(executable() or "") as browser:
         bench = Bench(browser)
         for name, states in SAMPLES.items():
             for state in list(states)[: None if every_state else 1]:

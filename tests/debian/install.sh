@@ -1,16 +1,22 @@
 #!/bin/sh
 # Programs of Debian for the tests, unpacked into the checkout when the machine has none: see tests/debian_programs.py.
+# So is libatomic, which the driver of Playwright wants and a bare Debian does not have.
 # Nothing is installed: packages and package lists stay in .venv/debian. Where this cannot help, the tests skip and say so.
 set -u
 
-wanted="haproxy pgbouncer"
+wanted="haproxy pgbouncer curl"
 folder=$PWD/.venv/debian
 PATH=$PATH:/usr/sbin:/sbin
 
 lacking=
 for name in $wanted; do
-	if ! command -v "$name" >/dev/null 2>&1 && [ ! -x "$folder/usr/sbin/$name" ]; then lacking="$lacking $name"; fi
+	if ! command -v "$name" >/dev/null 2>&1 && [ ! -x "$folder/usr/sbin/$name" ] && [ ! -x "$folder/usr/bin/$name" ]; then
+		lacking="$lacking $name"
+	fi
 done
+if ! ldconfig -p 2>/dev/null | grep -q 'libatomic\.so\.1' && [ -z "$(find "$folder" -name 'libatomic.so.1' 2>/dev/null)" ]; then
+	lacking="$lacking libatomic1"
+fi
 if [ -z "$lacking" ]; then exit 0; fi
 
 # An ordinary user may do all of this, since the lists are our own.

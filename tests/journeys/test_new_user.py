@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from debian_programs import required
 from process import ServerProcess
 
 # Without TLS no certificates need be read, and a busy machine may take its time.
@@ -26,7 +27,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 def pasted(command: str) -> dict[str, object]:
-    answer = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True, timeout=30)
+    curl, *arguments = shlex.split(command)
+    answer = subprocess.run([*required(curl), *arguments], capture_output=True, text=True, check=True, timeout=30)
     return json.loads(answer.stdout)
 
 

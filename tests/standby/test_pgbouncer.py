@@ -15,7 +15,7 @@ import httpx
 import prepared_stores
 import pytest
 from clients import Client, Log, browser, refreshing
-from debian_programs import required
+from debian_programs import required, within_reach
 from poolers import Pooler
 from process import ServerProcess
 from sets import ADMIN, Administrator
@@ -42,10 +42,11 @@ class Pooled:
 
 @pytest.fixture(scope="module")
 def pooled() -> Iterator[Pooled]:
-    command = required("pgbouncer")
+    required("pgbouncer")
     folder = Path(tempfile.mkdtemp(prefix="idp-"))
     if os.geteuid() == 0:
         folder.chmod(0o711)
+    command = within_reach("pgbouncer", folder / "programs")
     prepared_stores.prepare(folder / "stores")
     with EmbeddedStores(folder / "stores", durable=False) as stores:
         urls = stores.start()
