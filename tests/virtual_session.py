@@ -104,8 +104,7 @@ class VirtualSession:
             families=self.families,
             tokens=FORMAT,
             checkpoints=self.checkpoints,
-            watch=RefreshWatch(refreshes, lambda _outcome: None, lambda _known: None),
-            events=sessions,
+            watch=RefreshWatch(refreshes, refreshes, lambda _outcome: None, lambda _known: None),
             lifetime=timedelta(days=365),
             now=lambda: datetime.fromtimestamp(self.now / 1000, UTC),
         )

@@ -10,7 +10,7 @@ import structlog
 
 from idp.bootstrap.background import Job, repeated
 from idp.bootstrap.outside import Outside, now
-from idp.domain.events import ForgedTokenPresented, TokensRefreshed
+from idp.domain.events import ForgedTokenPresented, RefreshTokenOfAnotherClient, TokensRefreshed
 from idp.domain.signing_keys import KeyState
 from idp.repositories.audit import PostgresAudit
 from idp.repositories.patterns import PostgresPatterns
@@ -46,6 +46,7 @@ def observing(settings: Settings, outside: Outside) -> Observing:
     audit = PostgresAudit(outside.postgres, outside.reading, trail)
     patterns = PatternWatch(PostgresPatterns(outside.postgres, trail), now)
     refreshes = CountedEvents(TokensRefreshed, trail, now=now, interval=2.0, most=20_000)
+    strangers = CountedEvents(RefreshTokenOfAnotherClient, trail, now=now, interval=60.0, most=100)
     forged_tokens = CountedEvents(ForgedTokenPresented, trail, now=now, interval=60.0, most=100)
     _watch(outside)
     return Observing(
@@ -54,11 +55,12 @@ def observing(settings: Settings, outside: Outside) -> Observing:
         patterns=patterns,
         forged_tokens=forged_tokens,
         refreshes=refreshes,
-        refresh_watch=RefreshWatch(refreshes, metrics.refresh, metrics.family),
+        refresh_watch=RefreshWatch(refreshes, strangers, metrics.refresh, metrics.family),
         metrics_text=metrics.text,
         jobs=(
             metrics.run,
             refreshes.run,
+            strangers.run,
             forged_tokens.run,
             repeated(LOOK_EVERY, patterns.look, first_after=FIRST_AFTER),
             repeated(CLOSE_EVERY, audit.close_days, first_after=FIRST_AFTER),

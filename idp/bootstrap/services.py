@@ -275,7 +275,6 @@ def _sessions(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         tokens=RefreshTokenFormat(outside.derived(secret_keys.REFRESH_TOKENS)),
         checkpoints=checkpoints,
         watch=observed.refresh_watch,
-        events=outside.trail,
         lifetime=settings.refresh_token_ttl,
         now=now,
     )

@@ -1,17 +1,19 @@
 """
 Events that happen too often to be written one by one, counted and written in batches.
 
-A refresh writes nothing to Postgres but its checkpoint, and a forged token costs who sends it nothing: both are kept in
-memory for a moment, added up by whom they concern and where they came from, and leave in one statement. The store may be
-down for a while: what waits is bounded, and what no longer fits is added up without saying whom it concerns.
+A refresh writes nothing to Postgres but its checkpoint, and a forged token, or one of another client, costs who sends it
+nothing: these are kept in memory for a moment, added up by whom they concern and where they came from, and leave in one
+statement. The store may be down for a while: what waits is bounded, and what no longer fits is added up without saying whom
+it concerns.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -25,7 +27,8 @@ log = structlog.get_logger("idp.audit")
 # The chain of the trail is locked while a batch is written: 16 ms for so many.
 MOST_AT_ONCE = 200
 
-Key = tuple[UUID | None, str | None]
+Key = tuple[UUID | None, str | None, tuple[tuple[str, str], ...]]
+REST: Key = (None, None, ())
 
 
 @dataclass(slots=True)
@@ -33,6 +36,7 @@ class _Tally:
     session: Session | None
     at: datetime
     origin: Origin
+    detail: Mapping[str, Any]
     count: int = 1
 
 
@@ -49,15 +53,15 @@ class CountedEvents:
         self._most = most
         self._waiting: dict[Key, _Tally] = {}
 
-    def note(self, session: Session | None = None) -> None:
-        """Once, of *session*, from where the present request comes."""
+    def note(self, session: Session | None = None, **detail: str) -> None:
+        """Once, of *session* with this *detail*, from where the present request comes."""
         where = origin.get()
-        key = (session.id if session else None, where.address)
+        key: Key = (session.id if session else None, where.address, tuple(sorted(detail.items())))
         known = self._waiting.get(key)
         if known is not None:
             known.count += 1
         else:
-            self._add(key, _Tally(session, self._now(), where))
+            self._add(key, _Tally(session, self._now(), where, detail))
 
     async def write(self) -> None:
         """What was noted since the last time. Kept for the next time when the store is down."""
@@ -84,7 +88,7 @@ class CountedEvents:
 
     def _add(self, key: Key, tally: _Tally) -> None:
         if key not in self._waiting and len(self._waiting) >= self._most:
-            key, tally = (None, None), _Tally(None, tally.at, Origin(), tally.count)
+            key, tally = REST, _Tally(None, tally.at, Origin(), {}, tally.count)
         if known := self._waiting.get(key):
             known.count += tally.count
         else:
@@ -93,9 +97,13 @@ class CountedEvents:
     def _occurrence(self, tally: _Tally) -> Occurrence:
         session = tally.session
         if session is None:
-            event = self._kind(count=tally.count)
+            event = self._kind(count=tally.count, **tally.detail)
         else:
             event = self._kind(
-                count=tally.count, user_id=session.user_id, client_id=session.client_id, session_id=session.id
+                count=tally.count,
+                user_id=session.user_id,
+                client_id=session.client_id,
+                session_id=session.id,
+                **tally.detail,
             )
         return Occurrence(event, tally.at, tally.origin)

@@ -1,4 +1,4 @@
-"""What is told of refreshes, beside their answers: an event for the trail, in batches, and numbers for the metrics."""
+"""What is told of refresh tokens, beside the answers: events for the trail, in batches, and numbers for the metrics."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class RefreshWatch:
     """*on_outcome* is told once what became of each token that was presented, *on_family* whether Redis knew its family."""
 
     refreshes: CountedEvents
+    strangers: CountedEvents
     on_outcome: Callable[[str], None]
     on_family: Callable[[bool], None]
 
@@ -27,6 +28,10 @@ class RefreshWatch:
     def refused(self, outcome: str) -> None:
         """An `Outcome`, or `INVALID` for what is no token of this server."""
         self.on_outcome(str(outcome))
+
+    def of_another_client(self, session: Session, claimed_client_id: str) -> None:
+        """Of a token of *session*, at any door: counted, since nothing limits who tries it."""
+        self.strangers.note(session, claimed_client_id=claimed_client_id)
 
     def over(self, why: str) -> None:
         """The record of the session says that it has ended."""

@@ -17,7 +17,7 @@ import structlog
 
 from idp.domain.clients import Client
 from idp.domain.errors import InvalidCredentials, InvalidToken, RateLimited, StoreUnavailable
-from idp.domain.events import Events, RefreshTokenOfAnotherClient, origin
+from idp.domain.events import origin
 from idp.domain.limits import taken
 from idp.domain.refresh_tokens import NONCE_SIZE, Families, Outcome, Place, RefreshToken, RefreshTokenFormat, Rotation
 from idp.domain.sessions import RevokedReason, Session, Sessions, SessionState
@@ -50,7 +50,6 @@ class SessionService:
     tokens: RefreshTokenFormat
     checkpoints: Checkpoints
     watch: RefreshWatch
-    events: Events
     lifetime: timedelta
     now: Callable[[], datetime] = field(repr=False)
 
@@ -112,7 +111,7 @@ class SessionService:
         session = state.session
         if session.client_id != client_id:
             self.watch.refused(Outcome.CLIENT)
-            await self._report_other_client(session, client_id)
+            self.watch.of_another_client(session, client_id)
             raise InvalidToken(reason="issued to another client")
         if over := state.over(self.now()):
             self.watch.over(over)
@@ -168,7 +167,7 @@ class SessionService:
         if state.session.client_id == client_id:
             await self.revoke(state.session, reason)
         else:
-            await self._report_other_client(state.session, client_id)
+            self.watch.of_another_client(state.session, client_id)
 
     async def revoke(self, session: Session, reason: RevokedReason) -> bool:
         revoked = await self.sessions.revoke(session.id, reason)
@@ -250,16 +249,6 @@ class SessionService:
         except StoreUnavailable as fault:
             # The record is revoked, and every refresh reads it: the tombstone only saves work.
             log.warning("tombstone_not_written", reason=str(fault), session_id=str(session.id))
-
-    async def _report_other_client(self, session: Session, claimed_client_id: str) -> None:
-        await self.events.record(
-            RefreshTokenOfAnotherClient(
-                user_id=session.user_id,
-                client_id=session.client_id,
-                session_id=session.id,
-                claimed_client_id=claimed_client_id,
-            )
-        )
 
 
 def printable_agent(user_agent: str | None) -> str | None:

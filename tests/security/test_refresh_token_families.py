@@ -174,8 +174,9 @@ async def test_another_clients_token_is_refused_and_stays_good(world: World, cli
 
     assert refused(answer)
     session = await world.session(tokens)
+    await world.services.session_service.watch.strangers.write()
     events = await world.events("refresh_token_of_another_client", session_id=session["id"])
-    assert [it["detail"] for it in events] == [{"claimed_client_id": thief.client_id}]
+    assert [it["detail"] for it in events] == [{"claimed_client_id": thief.client_id, "count": 1}]
     assert (await world.refresh(tokens)).status_code == 200
 
 

@@ -92,6 +92,7 @@ async def test_nobody_ends_the_token_of_another_client(world: World, client: Reg
     assert await both_active(world, client, tokens) == [True, True]
     assert (await world.profile(tokens.access_token)).status_code == 200
     session_id = (await world.session(tokens))["id"]
+    await world.services.session_service.watch.strangers.write()
     assert len(await world.events("refresh_token_of_another_client", session_id=session_id)) == 2
 
 

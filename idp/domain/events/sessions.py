@@ -154,9 +154,12 @@ class RefreshTokenReused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshTokenOfAnotherClient(Event):
-    """*claimed_client_id* presented a token that was issued to *client_id*. The family stays alive."""
+class RefreshTokenOfAnotherClient(Counted):
+    """
+    *claimed_client_id* presented a token that was issued to *client_id*, within a minute. The family stays alive. Whoever
+    has the token and knows the id of a public client can cause it, as often as they like.
+    """
 
     name = "refresh_token_of_another_client"
     severity = "warning"
-    claimed_client_id: str
+    claimed_client_id: str | None = None
