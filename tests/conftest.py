@@ -31,7 +31,15 @@ from idp.gateways.embedded import EmbeddedStores, StoreUrls
 from idp.settings import Settings, load
 
 # Fixtures of the session which start something that most tests do without.
-SHARED = ("strict_node", "limited_node", "registering_node", "command_stores", "own_stores", "made_folder")
+SHARED = (
+    "strict_node",
+    "careful_node",
+    "limited_node",
+    "registering_node",
+    "command_stores",
+    "own_stores",
+    "made_folder",
+)
 SECRET = "a secret for tests that is long enough"
 
 

@@ -48,7 +48,13 @@ class Record:
     async def find_family(self, family_id: UUID) -> SessionState:
         assert family_id == self.session.family_id
         return SessionState(
-            session=self.session, email="", name="", roles=(Role.USER,), status=UserStatus.ACTIVE, auth_epoch=0
+            session=self.session,
+            email="",
+            email_verified=True,
+            name="",
+            roles=(Role.USER,),
+            status=UserStatus.ACTIVE,
+            auth_epoch=0,
         )
 
     async def find(self, session_id: UUID) -> SessionState:

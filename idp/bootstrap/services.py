@@ -265,6 +265,8 @@ def _login(settings: Settings, outside: Outside) -> Login:
         lockout=Lockout(outside.failures, settings.lockout_attempts),
         devices=Devices(outside.derived(secret_keys.DEVICES), now),
         events=outside.trail,
+        mails=outside.mails,
+        verified_email_required=settings.verified_email_required,
     )
 
 

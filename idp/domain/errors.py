@@ -7,6 +7,7 @@ Everything this server refuses, in one tree.
       InvalidCredentials      401  never says which half was wrong
       InvalidToken            401  access or refresh token: unknown, expired, revoked
       Forbidden               403  known, but not allowed; audited
+      EmailNotVerified        403  the password is right; told only to who has proved it
       InsufficientScope       403  the token is for something else (RFC 6750)
       NotFound                404
       MethodNotAllowed        405
@@ -82,6 +83,14 @@ class InvalidToken(Refusal):
 class Forbidden(Refusal):
     status, error, title = 403, "forbidden", "Forbidden"
     detail = "This account may not do that."
+
+
+class EmailNotVerified(Refusal):
+    status, error, title = 403, "email_not_verified", "E-mail address not verified"
+    detail = (
+        "The e-mail address of this account is not verified yet. Follow the link in the latest mail that was sent to it, "
+        "then sign in again."
+    )
 
 
 class InsufficientScope(Refusal):

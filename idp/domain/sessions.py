@@ -90,6 +90,7 @@ class SessionState:
 
     session: Session
     email: str
+    email_verified: bool
     name: str
     roles: tuple[Role, ...]
     status: UserStatus

@@ -28,7 +28,8 @@ SESSION = ", ".join(COLUMNS)
 SHOWN_ONLY = {"address", "user_agent", "last_address"}
 HOT = [column for column in COLUMNS if column not in SHOWN_ONLY]
 STATE = f"""
-SELECT {", ".join(f"s.{column}" for column in HOT)}, u.email, u.name, u.roles, u.status, u.auth_epoch AS user_epoch{{more}}
+SELECT {", ".join(f"s.{column}" for column in HOT)},
+    u.email, u.email_verified, u.name, u.roles, u.status, u.auth_epoch AS user_epoch{{more}}
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE
 """  # noqa: S608 - the names of a dataclass' fields
 
@@ -230,6 +231,7 @@ def _state(row: asyncpg.Record, user_updated_at: datetime | None = None) -> Sess
     return SessionState(
         session=session_of(row, HOT),
         email=row["email"],
+        email_verified=row["email_verified"],
         name=row["name"],
         roles=tuple(Role(role) for role in row["roles"]),
         status=UserStatus(row["status"]),

@@ -6,9 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from idp.domain.errors import InvalidCredentials, PasswordsBusy
+from idp.domain.errors import EmailNotVerified, InvalidCredentials, PasswordsBusy
 from idp.domain.events import DamagedPasswordHash, Events, SignInFailed, origin
 from idp.domain.lockout import Counter
+from idp.domain.mails import MailKind, MailQueue
 from idp.domain.passwords import Passwords, Verdict
 from idp.domain.user_agents import device_label
 from idp.domain.users import User, Users
@@ -18,11 +19,15 @@ from idp.services.lockout import Lockout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
+    """*verified_email_required*: no client gets tokens for a user whose address is not verified."""
+
     users: Users
     passwords: Passwords
     lockout: Lockout
     devices: Devices
     events: Events
+    mails: MailQueue
+    verified_email_required: bool
 
     async def authenticate(self, address: str, password: str, *, device: str | None = None) -> User:
         """
@@ -54,6 +59,23 @@ class Login:
         if user is None:
             raise InvalidCredentials(reason="the account is gone")
         return await self.authenticate(user.email, password, device=device)
+
+    async def admit(self, user: User) -> None:
+        """
+        Lets *user*, who has just proved the password, go on to a client. The hosted page has a step of its own for that.
+
+        Raises `EmailNotVerified`, and has the mail with the link sent again: who cannot sign in cannot ask for it.
+        """
+        try:
+            self.require_verified(email_verified=user.email_verified)
+        except EmailNotVerified:
+            await self.mails.enqueue(MailKind.VERIFY_ADDRESS, user.email, user.id)
+            raise
+
+    def require_verified(self, *, email_verified: bool) -> None:
+        """For who goes on with a session or a code of before. Raises `EmailNotVerified`."""
+        if self.verified_email_required and not email_verified:
+            raise EmailNotVerified(reason="the address is not verified")
 
     def remember(self, user: User, device: str | None) -> Device:
         """The device where *user* has just proved the password, to be recognised the next time. *device* as it was presented."""

@@ -46,8 +46,9 @@ class RestSessions:
     on_issued: Callable[[str], None]
 
     async def sign_in(self, address: str, password: str, *, device: str | None = None) -> SignIn:
-        """*device*: the token that the device presents. Raises as `Login.authenticate`."""
+        """*device*: the token that the device presents. Raises as `Login.authenticate` and `Login.admit`."""
         user = await self.login.authenticate(address, password, device=device)
+        await self.login.admit(user)
         session = self.sessions.new(user, REST_CLIENT, scope=REST_CLIENT.scope, audience=None)
         access_token = self.access_tokens.issue(Subject.of(session, user.roles))
         refresh_token = await self.sessions.start(session, refreshable=True) or ""
@@ -56,11 +57,12 @@ class RestSessions:
 
     async def refresh(self, refresh_token: str) -> Tokens:
         """
-        Raises `InvalidToken`, `RateLimited`.
+        Raises `InvalidToken`, `RateLimited`, and `EmailNotVerified`, after which the token is still good.
 
         The access token is signed first: if that failed, the refresh token would still be good.
         """
         presented = await self.sessions.present(refresh_token, REST_CLIENT.client_id)
+        self.login.require_verified(email_verified=presented.state.email_verified)
         access_token = self.access_tokens.issue(Subject.of(presented.state.session, presented.state.roles))
         successor = await self.sessions.rotate(presented)
         self.on_issued("refresh_token")

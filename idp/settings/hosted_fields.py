@@ -24,7 +24,8 @@ SESSIONS = Group(
         Setting(
             "IDP_VERIFIED_EMAIL_REQUIRED",
             "false",
-            "`true` lets nobody go on to a client before the e-mail address is verified.",
+            "`true` lets nobody go on to a client before the e-mail address is verified: pages ask for it, and `/auth/login`, "
+            "refreshes and every grant with a user are refused.",
             parsing.boolean(),
         ),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
@@ -50,6 +51,21 @@ async def strict(world: World, strict_node: ServerProcess) -> AsyncIterator[Worl
     limits = httpx.Limits(max_connections=600, max_keepalive_connections=20)
     async with httpx.AsyncClient(base_url=strict_node.url, timeout=60, limits=limits, verify=False) as http:
         yield World(http, world.services, world.settings, world.database, world.cache, world.tokens)
+
+
+@pytest.fixture(scope="session")
+def careful_node(settings: Settings, urls: StoreUrls) -> Iterator[ServerProcess]:
+    """A node where nobody goes on to a client before the address is verified."""
+    with another_node("careful", settings, urls, IDP_VERIFIED_EMAIL_REQUIRED="true") as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+async def careful(world: World, careful_node: ServerProcess) -> AsyncIterator[World]:
+    """The same world through that node."""
+    async with httpx.AsyncClient(base_url=careful_node.url, timeout=60, verify=False) as http:
+        settings = replace(world.settings, issuer=careful_node.url)
+        yield World(http, world.services, settings, world.database, world.cache, world.tokens)
 
 
 @pytest.fixture(scope="session")

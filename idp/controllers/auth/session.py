@@ -13,7 +13,14 @@ from idp.controllers.devices import HEADER_NAME, DeviceTokens
 from idp.controllers.exchange import current
 from idp.controllers.limited import Limited
 from idp.controllers.operation import operation
-from idp.domain.errors import InvalidCredentials, InvalidToken, PasswordsBusy, RateLimited, TooManyAttempts
+from idp.domain.errors import (
+    EmailNotVerified,
+    InvalidCredentials,
+    InvalidToken,
+    PasswordsBusy,
+    RateLimited,
+    TooManyAttempts,
+)
 from idp.domain.limits import Category
 from idp.services.rest_sessions import RestSessions
 
@@ -28,7 +35,7 @@ def session_routes(sessions: RestSessions, guard: Guard, limited: Limited, devic
         "Sign in with a password",
         takes=Credentials,
         gives=SignedIn,
-        refuses=(InvalidCredentials, TooManyAttempts, PasswordsBusy),
+        refuses=(InvalidCredentials, EmailNotVerified, TooManyAttempts, PasswordsBusy),
         reads=(HEADER_NAME,),
         headers=(HEADER_NAME, "Set-Cookie"),
     )
@@ -39,7 +46,12 @@ def session_routes(sessions: RestSessions, guard: Guard, limited: Limited, devic
 
     @routes.post("/auth/refresh")
     @access.public
-    @operation("Exchange a refresh token", takes=RefreshTokenBody, gives=Refreshed, refuses=(InvalidToken, RateLimited))
+    @operation(
+        "Exchange a refresh token",
+        takes=RefreshTokenBody,
+        gives=Refreshed,
+        refuses=(InvalidToken, EmailNotVerified, RateLimited),
+    )
     async def refresh(given: RefreshTokenBody) -> Refreshed:
         return Refreshed.of(await sessions.refresh(given.refresh_token))
 

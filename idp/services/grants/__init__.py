@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from authlib.oauth2.rfc6749 import InvalidScopeError, OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError, OAuth2Error
 
 from idp.domain.clients import Client, is_resource
+from idp.domain.errors import EmailNotVerified
 from idp.domain.scopes import granted_scope
 from idp.services.access_tokens import Subject
 from idp.services.authlib_bridge import AsyncHooks
@@ -53,6 +54,13 @@ class Grant(AsyncHooks):
             "expires_in": self.server.access_tokens.lifetime,
             "scope": granted,
         }
+
+    def require_verified(self, email_verified: bool) -> None:
+        """What was presented stays good: once the address is verified it may be presented again."""
+        try:
+            self.server.login.require_verified(email_verified=email_verified)
+        except EmailNotVerified as refusal:
+            raise InvalidGrantError(refusal.detail) from refusal
 
     def allowed_scope(self) -> str:
         return self.registered.scope

@@ -53,6 +53,7 @@ class AuthorizationCodeGrant(Grant, grants.AuthorizationCodeGrant):  # type: ign
         user = await self.server.users.find(grant.user_id)
         if user is None or not user.active or user.auth_epoch != grant.auth_epoch:
             raise InvalidGrantError(NOT_VALID)
+        self.require_verified(user.email_verified)
         return user
 
     def generate_token(self, user: Any = None, scope: str | None = None, **_: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, grants
 
-from idp.domain.errors import InvalidCredentials
+from idp.domain.errors import EmailNotVerified, InvalidCredentials
 from idp.domain.limits import Category
 from idp.domain.users import User
 from idp.services.access_tokens import Subject
@@ -21,7 +21,8 @@ class PasswordGrant(Grant, grants.ResourceOwnerPasswordCredentialsGrant):  # typ
         await self.server.limiter.take(Category.LOGIN, request.address)
         try:
             user = await login.authenticate(username, password, device=request.device_token)
-        except InvalidCredentials as refusal:
+            await login.admit(user)
+        except (InvalidCredentials, EmailNotVerified) as refusal:
             # Authlib's own answer would be invalid_request.
             raise InvalidGrantError(refusal.detail) from refusal
         request.device = login.remember(user, request.device_token)

@@ -27,6 +27,7 @@ class RefreshTokenGrant(Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
             presented = await self.server.sessions.present(refresh_token, self.registered.client_id)
         except InvalidToken as refusal:
             raise InvalidGrantError(NO_LONGER_VALID) from refusal
+        self.require_verified(presented.state.email_verified)
         return AuthlibRefreshToken(presented)
 
     def authenticate_user(self, refresh_token: AuthlibRefreshToken) -> SessionState:
