@@ -37,9 +37,10 @@ WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 @dataclass(slots=True)
 class _Answered:
-    """What has been sent so far. *status* 0: nothing."""
+    """What has been sent so far. *status* 0: nothing. *refused*: what is sent is a refusal of the edge."""
 
     status: int = 0
+    refused: bool = False
 
 
 class Edge:
@@ -153,7 +154,8 @@ class Edge:
                 answered.status = message["status"]
                 headers = [(bytes(name).lower(), bytes(value)) for name, value in message["headers"]]
                 if not _is_preflight(exchange):
-                    headers += await self._cors.answer(exchange.path, exchange.header(b"origin"))
+                    page = exchange.header(b"origin")
+                    headers += await self._cors.answer(exchange.path, page, refused=answered.refused)
                 headers.append((b"x-request-id", exchange.request_id.encode()))
                 headers += _limit_headers()
                 if _leaves_body(exchange.unreadable):
@@ -227,6 +229,7 @@ async def _refuse(refusal: Refusal, exchange: Exchange, send: Send, answered: _A
         return  # half an answer is out: all that is left is to end the connection
     if isinstance(refusal, Unavailable):
         log.warning("unavailable", reason=str(refusal), request_id=exchange.request_id)
+    answered.refused = True
     answer = refusal_answer(refusal, exchange.path, exchange.request_id)
     if _leaves_body(refusal) or exchange.headers.keys() >= AMBIGUOUS:
         answer.headers.append((b"connection", b"close"))
