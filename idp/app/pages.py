@@ -52,7 +52,7 @@ def page_routes(services: Services, hosted: Hosted) -> list[Blueprint]:
         login_routes(services.hosted.login, authorization, services.rate_limiter, hosted),
         select_account_routes(authorization, hosted),
         consent_routes(authorization, hosted),
-        logout_routes(services.hosted.logout, hosted),
+        logout_routes(services.hosted.logout, services.rate_limiter, hosted),
         register_routes(services.registration, authorization, services.rate_limiter, hosted),
         verification_routes(services.accounts.email_verification, services.rate_limiter, hosted),
         *_account_routes(services, hosted),

@@ -20,6 +20,7 @@ from idp.services.logout import Logout
 from idp.services.logout_request import LogoutRequestReader
 from idp.services.logout_tokens import LogoutTokens
 from idp.services.own_applications import OwnApplications
+from idp.services.rate_limiter import RateLimiter
 from idp.services.sessions import SessionService
 from idp.services.sign_in_history import SignInHistory
 from idp.settings import Settings
@@ -40,6 +41,7 @@ class HostedServices:
 def hosted_services(
     settings: Settings, outside: Outside, login: Login, sessions: SessionService, audit: AuditTrail
 ) -> HostedServices:
+    limiter = RateLimiter(outside.limits)
     codes = CodeService(codes=outside.codes, records=outside.sessions, sessions=sessions, events=outside.trail)
     id_tokens = IdTokens(keys=outside.keys, issuer=settings.issuer, lifetime=settings.access_token_ttl, now=now)
     hosted_login = HostedLogin(
@@ -59,6 +61,7 @@ def hosted_services(
             clients=outside.clients,
             consents=outside.consents,
             codes=codes,
+            limiter=limiter,
             issuer=settings.issuer,
             verified_email_required=settings.verified_email_required,
             now=now,
@@ -69,6 +72,7 @@ def hosted_services(
             records=outside.sessions,
             sessions=sessions,
             hosted_login=hosted_login,
+            limiter=limiter,
             now=now,
         ),
         codes=codes,

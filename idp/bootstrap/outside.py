@@ -225,4 +225,6 @@ def _families(settings: Settings, secrets: Sequence[bytes], redis: RedisStore, m
 
 def _limits(settings: Settings) -> dict[Category, Limit]:
     chosen = {category: getattr(settings, f"limit_{category}") for category in Category}
-    return {category: Limit(limit.count, limit.window) for category, limit in chosen.items() if limit is not None}
+    return {
+        category: category.limit(limit.count, limit.window) for category, limit in chosen.items() if limit is not None
+    }

@@ -19,6 +19,8 @@ from idp.domain.claims import SCOPE_CLAIMS
 from idp.domain.clients import Client
 
 LIFETIME = timedelta(minutes=30)
+# Of one request: percent-encoded as it comes, and as it is kept.
+MOST_BYTES = 8192
 
 # The one level there is: a password was checked (OpenID Connect Core, section 2).
 PASSWORD_ACR = "urn:idp:acr:password"  # noqa: S105 - a name
@@ -150,6 +152,9 @@ def _must_consent(request: AuthorizationRequest, visitor: Visitor, situation: Si
 
 class AuthorizationRequests(Protocol):
     """*digest* is that of the handle."""
+
+    def size(self, request: AuthorizationRequest) -> int:
+        """Bytes that storing it takes, whatever step it reaches."""
 
     async def put(self, digest: str, request: AuthorizationRequest) -> None:
         """Stored until `LIFETIME` after it was made; replaces what was there."""

@@ -40,11 +40,18 @@ class Category(StrEnum):
     def covers(self) -> str:
         return POLICY[self].covers
 
+    def limit(self, count: int, window: timedelta) -> Limit:
+        each = POLICY[self].bytes_each
+        return Limit(count, window, count * each if each is not None else None)
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
+    """*bytes_each*: what a call may make the stores keep, on average over a window; None where it makes them keep nothing."""
+
     per: Per
     covers: str
+    bytes_each: int | None = None
 
 
 POLICY: Mapping[Category, Rule] = {
@@ -55,17 +62,18 @@ POLICY: Mapping[Category, Rule] = {
     Category.ADMIN: Rule(Per.USER, "/admin"),
     Category.CLIENT: Rule(Per.CLIENT, "calls of an authenticated client for itself"),
     Category.AUTHORIZE: Rule(
-        Per.ADDRESS, "authorization requests of browsers in which nobody is signed in: each is kept"
+        Per.ADDRESS, "authorization requests, and requests to sign out by POST: each is kept", bytes_each=1024
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most *count* in any *window*."""
+    """At most *count* in any *window*, and at most *budget* bytes; the first call of a window may have any size."""
 
     count: int
     window: timedelta
+    budget: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +107,9 @@ def unobserved(_: Category, __: bool, ___: bool) -> None:
 
 
 class Limits(Protocol):
-    async def take(self, category: Category, subject: str) -> Decision | None:
+    async def take(self, category: Category, subject: str, size: int = 0) -> Decision | None:
         """
-        Counts one call of *subject* and decides; None when the category is off. A call refused is not counted.
+        Counts one call of *subject* with *size* bytes and decides; None when the category is off. A call refused is not counted.
 
         Always decides: while the store is down each process counts for itself, and allows its share.
         """

@@ -47,15 +47,15 @@ class RedisLimits:
         self._on_decision = on_decision
         self._recovery: asyncio.Task[None] | None = None
 
-    async def take(self, category: Category, subject: str) -> Decision | None:
+    async def take(self, category: Category, subject: str, size: int = 0) -> Decision | None:
         limit = self._limits.get(category)
         if limit is None:
             return None
         name = self._name(category, subject)
-        decision = None if self._recovery else await self._asked(limit, name)
+        decision = None if self._recovery else await self._asked(limit, name, size)
         local = decision is None
         if decision is None:
-            decision = self._local.take(limit, name)
+            decision = self._local.take(limit, name, size)
         self._on_decision(category, decision.allowed, local)
         return decision
 
@@ -64,10 +64,10 @@ class RedisLimits:
             self._recovery.cancel()
             await asyncio.gather(self._recovery, return_exceptions=True)
 
-    async def _asked(self, limit: Limit, name: bytes) -> Decision | None:
+    async def _asked(self, limit: Limit, name: bytes, size: int) -> Decision | None:
         window = int(limit.window.total_seconds() * 1000)
         try:
-            answer = await self._redis.run(LIMIT, (name,), limit.count, window, BUCKETS)
+            answer = await self._redis.run(LIMIT, (name,), limit.count, window, BUCKETS, size, limit.budget or 0)
         except StoreUnavailable as fault:
             if self._recovery is None:
                 log.warning("limits_counted_locally", reason=str(fault))

@@ -20,10 +20,12 @@ class _Bucket:
 
     calls: int = 0
     latest: int = 0
+    size: int = 0
 
-    def count(self, now: int) -> None:
+    def count(self, now: int, size: int) -> None:
         self.calls += 1
         self.latest = now
+        self.size += size
 
 
 class LocalLimits:
@@ -40,16 +42,18 @@ class LocalLimits:
         self._clock = clock
         self._counters: OrderedDict[bytes, dict[int, _Bucket]] = OrderedDict()
 
-    def take(self, limit: Limit, name: bytes) -> Decision:
-        """Counts one call under *name*, if it is allowed."""
+    def take(self, limit: Limit, name: bytes, size: int = 0) -> Decision:
+        """Counts one call of *size* bytes under *name*, if it is allowed."""
         share = ceil(limit.count / self._workers)
         window = int(limit.window.total_seconds() * 1000)
         now = int(self._clock() * 1000)
         counter = self._counter(name, after=now - window)
         counted = sum(bucket.calls for bucket in counter.values())
-        allowed = counted < share
+        kept = sum(bucket.size for bucket in counter.values())
+        fits = limit.budget is None or counted == 0 or kept + size <= limit.budget / self._workers
+        allowed = counted < share and fits
         if allowed:
-            counter.setdefault(int(now // (window / BUCKETS)), _Bucket()).count(now)
+            counter.setdefault(int(now // (window / BUCKETS)), _Bucket()).count(now, size)
         latest = [bucket.latest for bucket in counter.values()]
         return Decision(
             allowed,

@@ -21,15 +21,17 @@ class RedisLogoutRequests:
         self._redis = redis
 
     async def put(self, digest: str, request: LogoutRequest) -> None:
+        # What has no value is left out, but for what an earlier release needs to read.
+        stored = {name: value for name, value in asdict(request).items() if value is not None or name == "session_id"}
         lifetime = int(LIFETIME.total_seconds() * 1000)
-        await self._redis.run(PUT, _keys(digest), orjson.dumps(asdict(request)), lifetime)
+        await self._redis.run(PUT, _keys(digest), orjson.dumps(stored), lifetime)
 
     async def find(self, digest: str) -> LogoutRequest | None:
         stored = await self._redis.run(GET, _keys(digest))
         if stored is None:
             return None
         values = orjson.loads(stored)
-        return LogoutRequest(**values | {"session_id": UUID(values["session_id"]) if values["session_id"] else None})
+        return LogoutRequest(**values | {"session_id": UUID(found) if (found := values.get("session_id")) else None})
 
     async def remove(self, digest: str) -> None:
         await self._redis.run(FORGET, _keys(digest))

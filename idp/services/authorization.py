@@ -13,6 +13,7 @@ from datetime import datetime
 from uuid import UUID
 
 from idp.domain.authorization import (
+    MOST_BYTES,
     WITHOUT_PAGE,
     AuthorizationRequest,
     AuthorizationRequests,
@@ -27,9 +28,11 @@ from idp.domain.authorization_errors import ClientError, LocalError
 from idp.domain.browser_sessions import Visitor, digest_of, new_token
 from idp.domain.clients import Client, Clients
 from idp.domain.consents import Consent, Consents
+from idp.domain.limits import Category
 from idp.domain.redirect_uris import redirect_uri_matches
 from idp.services.authorization_codes import CodeService
-from idp.services.authorization_request import RequestReader
+from idp.services.authorization_request import TOO_LARGE, RequestReader
+from idp.services.rate_limiter import RateLimiter
 
 GONE = "This sign-in has expired, or was begun in another browser. Go back to the application and begin again."
 
@@ -71,6 +74,7 @@ class Authorization:
     clients: Clients
     consents: Consents
     codes: CodeService
+    limiter: RateLimiter
     issuer: str
     verified_email_required: bool
     now: Callable[[], datetime]
@@ -145,6 +149,9 @@ class Authorization:
             return self._answer(request.target, code=await self.codes.issue(_grant(request, visitor, consent)))
         if "none" in request.prompt:
             raise ClientError(request.target, WITHOUT_PAGE[step], "The user would have to be shown a page.")
+        if handle is None and visitor is not None:
+            # Per user, so that users of one network have a budget each. Whoever is not signed in is counted before.
+            await self.limiter.take(Category.AUTHORIZE, str(visitor.user.id), self.requests.size(request))
         return Page(step, handle or await self._store(request))
 
     def _situation(
@@ -160,6 +167,8 @@ class Authorization:
         )
 
     async def _store(self, request: AuthorizationRequest) -> str:
+        if self.requests.size(request) > MOST_BYTES:
+            raise ClientError(request.target, "invalid_request", TOO_LARGE)
         handle = new_token()
         await self.requests.put(digest_of(handle), request)
         return handle

@@ -8,12 +8,13 @@ answer goes; everything that is wrong after that is told there.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
-from idp.domain.authorization import PASSWORD_ACR, PROMPTS, AuthorizationRequest, ResponseMode, Target
+from idp.domain.authorization import MOST_BYTES, PASSWORD_ACR, PROMPTS, AuthorizationRequest, ResponseMode, Target
 from idp.domain.authorization_errors import ClientError, LocalError
 from idp.domain.claims import within_scopes
 from idp.domain.claims_request import MalformedClaims, claims_request, demanded_acr, demanded_subject
@@ -26,9 +27,8 @@ from idp.services.id_tokens import IdTokens
 GRANT_TYPE = "authorization_code"
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # the SHA-256 of a verifier (RFC 7636, section 4.2)
 LONGEST = 4096
-# Of all that is kept of one request until the user is done.
-MOST_KEPT = 8192
 LONGEST_HINT = 320
+TOO_LARGE = f"The request has more than {MOST_BYTES} bytes: shorten its state, nonce or claims."
 # Where a client would have its request somewhere else; a server that does not take these says so (OpenID Connect Core,
 # sections 6 and 7.2.1), and fetches nothing.
 UNSUPPORTED = {
@@ -145,8 +145,11 @@ def _check_shape(given: _Given, refuse: Refuse) -> None:
         raise refuse("invalid_request", _text("The request repeats a parameter", repeated))
     if long := [name for name, (value, *_) in given.values.items() if len(value) > LONGEST and name not in UNSUPPORTED]:
         raise refuse("invalid_request", _text(f"The request has a parameter of more than {LONGEST} characters", long))
-    if sum(len(value) for name, (value, *_) in given.values.items() if name not in UNSUPPORTED) > MOST_KEPT:
-        raise refuse("invalid_request", f"The parameters have more than {MOST_KEPT} characters together.")
+    if (
+        encoded_size((name, value) for name, (value, *_) in given.values.items() if name not in UNSUPPORTED)
+        > MOST_BYTES
+    ):
+        raise refuse("invalid_request", TOO_LARGE)
     for name, code in UNSUPPORTED.items():
         if name in given.values:
             raise refuse(code, f"This server does not take the parameter {name}.")
@@ -157,6 +160,11 @@ def _check_shape(given: _Given, refuse: Refuse) -> None:
         raise refuse("invalid_request", "The parameter response_type is missing.")
     if response_type != "code":
         raise refuse("unsupported_response_type", "The response_type is code.")
+
+
+def encoded_size(fields: Iterable[tuple[str, str]]) -> int:
+    """Bytes of *fields* as a URL or a form has them."""
+    return len(urlencode(list(fields)))
 
 
 def _text(what: str, names: Sequence[str]) -> str:

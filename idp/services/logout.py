@@ -15,10 +15,13 @@ from datetime import datetime
 from idp.domain.authorization_errors import LocalError
 from idp.domain.browser_sessions import Visitor, digest_of, new_token
 from idp.domain.errors import StoreUnavailable
+from idp.domain.limits import Category
 from idp.domain.logout import LogoutRequest, LogoutRequests
 from idp.domain.sessions import RevokedReason, Sessions
+from idp.services.authorization_request import encoded_size
 from idp.services.hosted_login import HostedLogin
 from idp.services.logout_request import LogoutRequestReader
+from idp.services.rate_limiter import RateLimiter
 from idp.services.sessions import SessionService
 
 GONE = (
@@ -50,12 +53,14 @@ class Logout:
     records: Sessions
     sessions: SessionService
     hosted_login: HostedLogin
+    limiter: RateLimiter
     now: Callable[[], datetime]
 
     async def begin(self, fields: Sequence[tuple[str, str]], browser: str, visitor: Visitor | None) -> Asked | Done:
         """Raises `LocalError`; then nobody was signed out."""
         request = replace(await self.reader.read(fields), browser=browser)
-        if request.must_ask(visitor):
+        if visitor is not None and request.must_ask(visitor):
+            await self.limiter.take(Category.AUTHORIZE, str(visitor.user.id), encoded_size(fields))
             return Asked(await self._store(request), request)
         return await self._proven(request, visitor)
 

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from idp.domain.authorization import MOST_BYTES
 from idp.domain.authorization_errors import LocalError
 from idp.domain.clients import Client, Clients
 from idp.domain.logout import LogoutRequest
+from idp.services.authorization_request import encoded_size
 from idp.services.id_tokens import Hint, IdTokens
 
 LONGEST = 4096
@@ -83,6 +85,8 @@ def _given(fields: Sequence[tuple[str, str]]) -> dict[str, str]:
         raise LocalError("A parameter is repeated.")
     if any(len(value) > LONGEST for name, value in pairs if name != HINT):
         raise LocalError(f"A parameter has more than {LONGEST} characters.")
+    if encoded_size(pair for pair in pairs if pair[0] != HINT) > MOST_BYTES:
+        raise LocalError(f"The parameters have more than {MOST_BYTES} bytes together.")
     return found
 
 

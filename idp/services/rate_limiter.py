@@ -12,13 +12,13 @@ from idp.domain.limits import Category, Limits, taken
 class RateLimiter:
     limits: Limits
 
-    async def take(self, category: Category, subject: str) -> None:
+    async def take(self, category: Category, subject: str, size: int = 0) -> None:
         """
-        Counts this call of *subject*: an address, or an id of a user or a client.
+        Counts this call of *subject*: an address, or an id of a user or a client. *size*: bytes that it makes the stores keep.
 
         Raises `RateLimited` when it is one too many. The answer tells of the last decision made for its request.
         """
-        decision = await self.limits.take(category, subject)
+        decision = await self.limits.take(category, subject, size)
         if decision is None:
             return
         taken.get().decision = decision

@@ -28,7 +28,7 @@ from idp.repositories.local_limits import LocalLimits
 MINUTE = timedelta(minutes=1)
 KEY = b"a key for tests"
 SERVER_CLOCK = "local time = redis.call('TIME')"
-OWN_CLOCK = "local time = {math.floor(ARGV[4] / 1000), ARGV[4] % 1000 * 1000}"
+OWN_CLOCK = "local time = {math.floor(ARGV[6] / 1000), ARGV[6] % 1000 * 1000}"
 
 
 def with_own_clock() -> Script:
@@ -71,7 +71,7 @@ async def test_no_window_wherever_it_begins_holds_more_than_the_limit(store: Red
     local, name, admitted = LocalLimits(1, clock=clock), f"rl:{{{uuid4()}}}".encode(), list[int]()
     for _ in range(400):
         clock.ms += chance.choice([0, 1, window // 50, window // 7, window // 3])
-        answer = await store.run(script, (name,), limit.count, window, BUCKETS, clock.ms)
+        answer = await store.run(script, (name,), limit.count, window, BUCKETS, 0, 0, clock.ms)
         allowed, remaining, fits_in, empty_in = map(int, answer)
         decision = local.take(limit, name)
 
@@ -89,7 +89,7 @@ async def test_a_call_fits_again_when_it_is_said_to(store: RedisStore) -> None:
     script, clock, name = with_own_clock(), Clock(), f"rl:{{{uuid4()}}}".encode()
 
     async def take() -> tuple[int, int]:
-        answer = await store.run(script, (name,), 2, 60_000, BUCKETS, clock.ms)
+        answer = await store.run(script, (name,), 2, 60_000, BUCKETS, 0, 0, clock.ms)
         return int(answer[0]), int(answer[2])
 
     await take()
@@ -108,7 +108,7 @@ async def test_who_is_refused_never_waits_longer_than_the_window(store: RedisSto
     script, clock, name = with_own_clock(), Clock(), f"rl:{{{uuid4()}}}".encode()
     clock.ms -= clock.ms % 2000  # the beginning of a bucket, where its end is farthest away
     for _ in range(2):
-        _, _, fits_in, empty_in = map(int, await store.run(script, (name,), 1, 60_000, BUCKETS, clock.ms))
+        _, _, fits_in, empty_in = map(int, await store.run(script, (name,), 1, 60_000, BUCKETS, 0, 0, clock.ms))
 
     assert (fits_in, empty_in) == (60_000, 60_000)
 
@@ -217,6 +217,25 @@ async def test_redis_counts_again_once_it_answers(monkeypatch: pytest.MonkeyPatc
     await counted.close()
 
     assert store.asked == 2
+
+
+async def test_bytes_are_counted_beside_calls(store: RedisStore) -> None:
+    """DS10: in Redis and in one process alike; the first of a window may have any size, so that nobody waits forever."""
+    limit, name = Limit(10, MINUTE, budget=1000), f"rl:{{{uuid4()}}}".encode()
+    shared = RedisLimits(store, {Category.AUTHORIZE: limit}, KEY, LocalLimits(1))
+    local, subject = LocalLimits(1), str(uuid4())
+
+    for size, allowed in ((400, True), (601, False), (600, True), (1, False), (0, True)):
+        decisions = [await shared.take(Category.AUTHORIZE, subject, size), local.take(limit, name, size)]
+        assert [it.allowed for it in decisions if it] == [allowed, allowed]
+        assert all(it.retry_after > 0 for it in decisions if it)
+
+    assert [await first_of(shared, 5000), local.take(limit, b"another", 5000).allowed] == [True, True]
+
+
+async def first_of(counted: RedisLimits, size: int) -> bool:
+    decision = await counted.take(Category.AUTHORIZE, str(uuid4()), size)
+    return decision is not None and decision.allowed
 
 
 def test_the_memory_of_a_process_is_bounded_and_keeps_who_called_last() -> None:

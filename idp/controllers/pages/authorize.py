@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from quart import Blueprint, Response
 
 from idp.controllers.exchange import current
 from idp.controllers.pages.client_answers import client_answer
 from idp.controllers.pages.hosted import Hosted, only_get, page
 from idp.controllers.pages.visits import Visit, query_of
-from idp.domain.authorization import Step
+from idp.domain.authorization import MOST_BYTES, Step
 from idp.domain.limits import Category
 from idp.services.authorization import Authorization, Outcome, Page
+from idp.services.authorization_request import encoded_size
 from idp.services.rate_limiter import RateLimiter
 
 CONTINUE = "/continue"
@@ -31,9 +34,10 @@ def authorize_routes(authorization: Authorization, limiter: RateLimiter, hosted:
     async def by_query() -> Response:
         only_get()
         visit = await hosted.visits.begin()
+        given = query_of(current())
         if visit.visitor is None:
-            await limiter.take(Category.AUTHORIZE, current().address)
-        outcome = await authorization.begin(query_of(current()), visit.browser, visit.visitor)
+            await limiter.take(Category.AUTHORIZE, current().address, size_kept(given))
+        outcome = await authorization.begin(given, visit.browser, visit.visitor)
         return onward(hosted, visit, outcome)
 
     @routes.post("/oauth2/authorize")
@@ -41,7 +45,7 @@ def authorize_routes(authorization: Authorization, limiter: RateLimiter, hosted:
     async def by_form() -> Response:
         # The browser sends no cookies of ours with the form of another site. With the redirect that follows it sends them.
         visit = await hosted.visits.begin()
-        await limiter.take(Category.AUTHORIZE, current().address)
+        await limiter.take(Category.AUTHORIZE, current().address, size_kept(current().form))
         outcome = await authorization.keep(current().form)
         if isinstance(outcome, Page):
             return hosted.go(visit, CONTINUE, request=outcome.handle)
@@ -54,6 +58,11 @@ def authorize_routes(authorization: Authorization, limiter: RateLimiter, hosted:
         return await resumed(authorization, hosted, await hosted.visits.begin())
 
     return routes
+
+
+def size_kept(fields: Sequence[tuple[str, str]]) -> int:
+    """Bytes that a request with these parameters makes the store keep, at most: of a larger one nothing is kept."""
+    return min(encoded_size(fields), MOST_BYTES)
 
 
 async def resumed(authorization: Authorization, hosted: Hosted, visit: Visit) -> Response:

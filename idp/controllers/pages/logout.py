@@ -9,18 +9,21 @@ from __future__ import annotations
 from quart import Blueprint, Response
 
 from idp.controllers.exchange import current
+from idp.controllers.pages.authorize import size_kept
 from idp.controllers.pages.client_answers import location
 from idp.controllers.pages.hosted import Hosted, only_get, page
 from idp.controllers.pages.visits import Visit, query_of
 from idp.domain.authorization import ResponseMode
+from idp.domain.limits import Category
 from idp.domain.logout import LogoutRequest
 from idp.services.logout import Asked, Done, Logout
+from idp.services.rate_limiter import RateLimiter
 
 ENDPOINT = "/oauth2/logout"
 PATH = "/logout"
 
 
-def logout_routes(logout: Logout, hosted: Hosted) -> Blueprint:
+def logout_routes(logout: Logout, limiter: RateLimiter, hosted: Hosted) -> Blueprint:
     routes = Blueprint("logout", __name__)
 
     @routes.get(ENDPOINT)
@@ -38,6 +41,7 @@ def logout_routes(logout: Logout, hosted: Hosted) -> Blueprint:
     async def by_form() -> Response:
         # As at the authorization endpoint: with the form of another site come no cookies, with the redirect that follows they do.
         visit = await hosted.visits.begin()
+        await limiter.take(Category.AUTHORIZE, current().address, size_kept(current().form))
         handle = await logout.keep(current().form)
         visit.cookies.clear()
         return hosted.go(visit, PATH, request=handle)
