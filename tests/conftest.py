@@ -8,6 +8,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import httpx
 import prepared_stores
 import pytest
 import redis.asyncio
-from process import UNLIMITED
+from fronts import BELOW, REGISTRATION_TOKEN, Below, in_front
+from process import UNLIMITED, ServerProcess
 from program import Forks
 from world import World
 
@@ -32,6 +34,7 @@ from idp.settings import Settings, load
 
 # Fixtures of the session which start something that most tests do without.
 SHARED = (
+    "below",
     "strict_node",
     "careful_node",
     "limited_node",
@@ -145,3 +148,34 @@ async def world(settings: Settings, urls: StoreUrls, listener: socket.socket) ->
         yield World(http, services, settings, database, cache, formatter)
         stop.set()
         await server
+
+
+@pytest.fixture(scope="session")
+async def below(world: World, settings: Settings, urls: StoreUrls) -> AsyncIterator[Below]:
+    """Over the stores and the keys of the first node. Its `services` are those of the first."""
+    async with in_front() as front:
+        issuer = f"{front.origin}{BELOW}"
+        node = ServerProcess(
+            settings.data_dir.parent / "below",
+            IDP_ISSUER=issuer,
+            IDP_DATABASE_URL=urls.database,
+            IDP_MIGRATION_DATABASE_URL=urls.migration,
+            IDP_REDIS_URL=urls.redis,
+            IDP_KEYS_DIR=str(settings.keys_dir),
+            IDP_DATA_DIR=str(settings.data_dir),
+            IDP_SECRET=SECRET,
+            IDP_REGISTRATION_TOKEN=REGISTRATION_TOKEN,
+            IDP_CORS_ORIGINS="https://app.example",
+        )
+        with node:
+            front.to = node.port
+            async with httpx.AsyncClient(base_url=issuer, timeout=60, verify=False) as http:
+                own = replace(settings, issuer=issuer)
+                yield Below(World(http, world.services, own, world.database, world.cache, world.tokens), front)
+
+
+@pytest.fixture(params=[BELOW, ""], ids=["stripped", "passed on"])
+def pathed(below: Below, request: pytest.FixtureRequest) -> World:
+    """The world below a path, behind a proxy that takes the path off what it passes on, and behind one that does not."""
+    below.front.strips = request.param
+    return below.world

@@ -9,7 +9,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx
 import jwt
@@ -121,17 +121,18 @@ class Browser:
             location = answer.headers.get("location")
             if answer.status_code not in (302, 303) or not self.is_ours(location):
                 return answer
-            answer = await self.http.get(location)
+            answer = await self.http.get(urljoin(str(answer.url), location))
         raise AssertionError("redirected in circles")
 
     def is_ours(self, location: str) -> bool:
-        return location.startswith(("/", self.world.settings.issuer))
+        return urljoin(self.world.settings.issuer, location).startswith(self.world.settings.issuer)
 
     async def submit(self, page: httpx.Response, button: str | None = None, **fields: str) -> httpx.Response:
         """The page's form, with *fields* filled in and the button of that id pressed. Redirects are followed among our pages."""
         form = form_of(page, button)
         pressed = button_of(page, button) if button else {}
-        return await self.follow(await self.http.post(form.action, data=form.fields | pressed | fields))
+        action = urljoin(str(page.url), form.action)
+        return await self.follow(await self.http.post(action, data=form.fields | pressed | fields))
 
     async def authorize(self, party: Party, **changes: str | None) -> httpx.Response:
         """The first page that the request leads to, or the answer for the client."""

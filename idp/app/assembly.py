@@ -7,9 +7,11 @@ from idp.app.pages import pages_of
 from idp.app.routes import quart_app
 from idp.bootstrap import Services
 from idp.controllers.exchange import SCOPE_KEY, Receive, Scope, Send
+from idp.domain.issuers import Issuer
 from idp.edge.addresses import Addresses
 from idp.edge.cors import Cors
 from idp.edge.edge import Edge
+from idp.edge.issuer_path import IssuerPath
 from idp.edge.traces import TracedEdge
 from idp.gateways import log_lines
 from idp.settings import Settings
@@ -28,7 +30,9 @@ def create_app(services: Services, settings: Settings, *, pretty: bool = False) 
         log_request=log_lines.RequestLog(pretty=pretty, ids=tracing.ids if tracing else None),
         count=services.metrics.request,
     )
-    return TracedEdge(edge, tracing.requests, addresses) if tracing else edge
+    whole: Asgi = TracedEdge(edge, tracing.requests, addresses) if tracing else edge
+    path = Issuer.of(settings.issuer).path
+    return IssuerPath(whole, path) if path and not settings.proxy_strips_path else whole
 
 
 class Paths:

@@ -17,14 +17,14 @@ from idp.controllers.token_state import INTROSPECT_PATH, REVOKE_PATH, Introspect
 from idp.controllers.userinfo import PATH as USERINFO_PATH
 from idp.controllers.userinfo import UserInfoEndpoint
 from idp.controllers.well_known import (
-    AUTHORIZATION_SERVER,
     ENDPOINTS,
     JWKS,
-    OPENID_CONFIGURATION,
     WellKnown,
     discovery,
+    document_places,
 )
 from idp.domain.client_keys import ALGORITHMS
+from idp.domain.issuers import Issuer
 from idp.domain.scopes import SUPPORTED
 from idp.services.client_authentication import METHODS
 from idp.settings import Settings
@@ -34,6 +34,7 @@ Asgi = Callable[[Any, Any, Any], Any]
 
 def beside_quart(services: Services, settings: Settings, pages: Pages) -> dict[str, Asgi]:
     """By path. Each says who may call it, as `access`, like Quart's routes."""
+    issuer = Issuer.of(settings.issuer)
     metadata = discovery(
         settings.issuer,
         grant_types=services.authorization_server.grant_types,
@@ -44,14 +45,13 @@ def beside_quart(services: Services, settings: Settings, pages: Pages) -> dict[s
         locales=pages.locales,
         endpoints=ENDPOINTS | ({"registration_endpoint": REGISTRATION_PATH} if services.dynamic_registration else {}),
     )
+    places = document_places(issuer.path)
     well_known = WellKnown(
         keys=services.keys,
-        documents={OPENID_CONFIGURATION: metadata, AUTHORIZATION_SERVER: metadata},
+        documents=dict.fromkeys(places, metadata),
         max_age=settings.jwks_max_age,
     )
-    token = TokenEndpoint(
-        services.authorization_server, services.clients, DeviceTokens(settings.issuer.startswith("https://"))
-    )
+    token = TokenEndpoint(services.authorization_server, services.clients, DeviceTokens(issuer))
     metrics = MetricsEndpoint(services.metrics.text, settings.metrics_token)
     exact: dict[str, Asgi] = {
         TOKEN_PATH: token,
@@ -60,4 +60,4 @@ def beside_quart(services: Services, settings: Settings, pages: Pages) -> dict[s
         USERINFO_PATH: UserInfoEndpoint(services.token_state.userinfo, services.rate_limiter),
         METRICS_PATH: metrics,
     }
-    return exact | dict.fromkeys((OPENID_CONFIGURATION, AUTHORIZATION_SERVER, JWKS), well_known)
+    return exact | dict.fromkeys((*places, JWKS), well_known)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from quart import Blueprint
 
@@ -22,6 +21,7 @@ from idp.controllers.pages.register import register_routes, verification_routes
 from idp.controllers.pages.rendering import Pages
 from idp.controllers.pages.select_account import select_account_routes
 from idp.controllers.pages.visits import Visits
+from idp.domain.issuers import Issuer
 from idp.gateways.templates import templates_folder
 from idp.settings import Settings
 
@@ -36,13 +36,12 @@ def pages_of(settings: Settings) -> Pages:
         color=settings.brand_color,
         links=settings.brand_links,
     )
-    return Pages([*own, templates_folder()], brand)
+    return Pages([*own, templates_folder()], brand, root=Issuer.of(settings.issuer).path)
 
 
 def visits(services: Services, settings: Settings) -> Visits:
-    parts = urlsplit(settings.issuer)
-    origin = f"{parts.scheme}://{parts.netloc}"
-    return Visits(hosted_login=services.hosted.login, form_tokens=services.hosted.form_tokens, origin=origin)
+    issuer = Issuer.of(settings.issuer)
+    return Visits(hosted_login=services.hosted.login, form_tokens=services.hosted.form_tokens, issuer=issuer)
 
 
 def page_routes(services: Services, hosted: Hosted) -> list[Blueprint]:

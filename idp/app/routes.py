@@ -41,6 +41,7 @@ from idp.controllers.refusals import refuse
 from idp.controllers.well_known import (
     PATHS,
 )
+from idp.domain.issuers import Issuer
 from idp.gateways.templates import demo_folder
 from idp.settings import Settings
 
@@ -57,7 +58,7 @@ def quart_app(services: Services, settings: Settings, pages: Pages | None = None
         front_routes(pages, settings.issuer),
         asset_routes(pages.assets),
         health_routes(services.health),
-        *_auth_routes(services, guard, limited, DeviceTokens(settings.issuer.startswith("https://"))),
+        *_auth_routes(services, guard, limited, DeviceTokens(Issuer.of(settings.issuer))),
         audit_routes(services.audit, services.cursors, guard),
         *_admin_routes(services, guard),
         *_registration_routes(services, settings),

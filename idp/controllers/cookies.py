@@ -2,8 +2,9 @@
 Cookies: reading those of a request, writing ours.
 
 Over https their names begin with `__Host-`: a browser takes such a cookie from the host itself only, with `Secure` and for
-the whole host (RFC 6265bis, section 4.1.3.2), so no other host of the domain can plant one. Lax, not Strict: a user who comes
-from a client's page is signed in.
+the whole host (RFC 6265bis, section 4.1.3.2), so no other host of the domain can plant one. An issuer with a path shares its
+host with others: its cookies are for that path alone, which `__Host-` does not allow, and begin with `__Secure-`. Lax, not
+Strict: a user who comes from a client's page is signed in.
 """
 
 from __future__ import annotations
@@ -13,20 +14,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from idp.controllers.exchange import Exchange
+from idp.domain.issuers import Issuer
 
 LONGEST = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """*name* without the prefix. *secure*: the issuer speaks https."""
+    """*name* without the prefix."""
 
     name: str
-    secure: bool
+    issuer: Issuer
 
     @property
     def full_name(self) -> str:
-        return f"__Host-{self.name}" if self.secure else self.name
+        if not self.issuer.secure:
+            return self.name
+        return f"__Secure-{self.name}" if self.issuer.path else f"__Host-{self.name}"
 
     def read(self, exchange: Exchange) -> str | None:
         """Its value, whatever it is worth. One that comes twice counts for nothing: who knows which was planted."""
@@ -36,7 +40,8 @@ class Cookie:
     def written(self, value: str, lasts: timedelta | None = None) -> str:
         """A `Set-Cookie` header. *lasts* None: as long as the browser's window."""
         age = f"; Max-Age={int(lasts.total_seconds())}" if lasts is not None else ""
-        return f"{self.full_name}={value}{age}; Path=/; HttpOnly; SameSite=Lax{'; Secure' if self.secure else ''}"
+        secure = "; Secure" if self.issuer.secure else ""
+        return f"{self.full_name}={value}{age}; Path={self.issuer.path or '/'}; HttpOnly; SameSite=Lax{secure}"
 
     def removed(self) -> str:
         return self.written("", timedelta(0))

@@ -2,7 +2,8 @@
 The device token on its way: a cookie for pages of this origin, the header `Device-Token` for everybody else.
 
 Both are read at every door. Over https the cookie is read under its `__Host-` name alone: under any other name another host of
-the domain could set it, and a token of its own would hide the user's, who then has no protection from a lock.
+the domain could set it, and a token of its own would hide the user's, who then has no protection from a lock. Of an issuer with
+a path (`__Secure-`) the other hosts of its domain are trusted that far: docs/reverse-proxies.md says so.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from idp.controllers.cookies import Cookie
 from idp.controllers.exchange import Exchange
+from idp.domain.issuers import Issuer
 from idp.services.devices import Device
 
 HEADER = b"device-token"
@@ -20,9 +22,7 @@ HEADER_NAME = "Device-Token"
 
 @dataclass(frozen=True, slots=True)
 class DeviceTokens:
-    """*secure*: the issuer speaks https."""
-
-    secure: bool
+    issuer: Issuer
 
     def presented(self, exchange: Exchange) -> str | None:
         """The token that comes with the request, whatever it is worth."""
@@ -35,4 +35,4 @@ class DeviceTokens:
 
     @property
     def _cookie(self) -> Cookie:
-        return Cookie("idp-device", self.secure)
+        return Cookie("idp-device", self.issuer)

@@ -55,6 +55,15 @@ _PREFLIGHT: Headers = (
 _ENTITY_TAG = re.compile(rb'"[^"]*"')
 
 
+def document_places(issuer_path: str) -> tuple[str, ...]:
+    """
+    Where the metadata is asked for: below the issuer (OpenID Connect Discovery, section 4.1), and on its host with the
+    issuer's path after the well-known one (RFC 8414, sections 3.1 and 5). Clients try either for both names.
+    """
+    below = (OPENID_CONFIGURATION, AUTHORIZATION_SERVER)
+    return (*below, *(place + issuer_path for place in below)) if issuer_path else below
+
+
 def discovery(
     issuer: str,
     *,

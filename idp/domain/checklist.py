@@ -15,6 +15,7 @@ class Item(StrEnum):
     SETTINGS = "settings"
     ENVIRONMENT = "environment"
     ISSUER = "issuer"
+    ISSUER_PATH = "issuer-path"
     TRUSTED_PROXIES = "trusted-proxies"
     CORS_ORIGINS = "cors-origins"
     STORES = "stores"

@@ -16,6 +16,8 @@ HIGHEST_PORT = 65_535
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 HOST = r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]"
+# What has one spelling only: browsers and proxies resolve `.` and `..`, and decode `%61` or leave it.
+PATH = r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9_.~-]+)*"
 ORIGIN = rf"(?P<scheme>https?)://(?P<host>{HOST})(?::(?P<port>[1-9][0-9]{{0,4}}))?"
 URL = re.compile(
     r"(?P<scheme>[a-z+]+)://(?:[^@/?#\s]*@)?(?P<hosts>[^@/?#\s]*)(?P<path>/[^@?#\s]*)?(?:\?[^#\s]*)?",
@@ -62,12 +64,12 @@ def issuer() -> Parser:
     """Clients compare it character by character (OpenID Connect Discovery 1.0, section 4.3), so it is taken as is."""
 
     def read(text: str) -> str:
-        _require_canonical(re.fullmatch(ORIGIN + r"(?:/[A-Za-z0-9_.~%-]+)*", text))
+        _require_canonical(re.fullmatch(ORIGIN + PATH, text))
         return text
 
     return Parser(
-        "an `https://` or `http://` address, its host in lower case, "
-        "without default port, user, query, fragment or slash at the end",
+        "an `https://` or `http://` address, its host in lower case, without default port, user, query, fragment or slash "
+        "at the end; a path in it of letters, digits and `-._~`",
         read,
     )
 

@@ -54,6 +54,13 @@ SERVER = Group(
             parsing.listed(parsing.network()),
         ),
         Setting(
+            "IDP_PROXY_STRIPS_PATH",
+            None,
+            "For an issuer with a path: `true` says that the proxy takes it off what it passes on, `false` that it does not.",
+            parsing.boolean(),
+            unset="a request path that begins with the issuer's is taken as the public one; any other as stripped",
+        ),
+        Setting(
             "IDP_CORS_ORIGINS",
             None,
             "Pages of these origins may call `/auth` and `/admin`; the token endpoint uses each client's own list.",

@@ -88,6 +88,7 @@ class Settings:
     outgoing_private: bool | None
 
     trusted_proxies: tuple[Network, ...]
+    proxy_strips_path: bool | None
     cors_origins: tuple[str, ...]
 
     smtp_url: str | None = field(metadata=SECRET)

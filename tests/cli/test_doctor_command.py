@@ -164,6 +164,9 @@ def test_what_is_unsafe_in_development_is_named_and_nothing_is_started_or_made(t
 
 
 SETTINGS_JUDGED = [
+    ("issuer-path", "warning", {"IDP_ISSUER": "https://example.com/auth"}),
+    ("issuer-path", "ok", {"IDP_ISSUER": "https://example.com/auth", "IDP_PROXY_STRIPS_PATH": "false"}),
+    ("issuer-path", "ok", {"IDP_ISSUER": "https://example.com/id"}),
     ("trusted-proxies", "unsafe", {"IDP_TRUSTED_PROXIES": "10.0.0.0/8,::/0"}),
     ("trusted-proxies", "warning", {"IDP_TRUSTED_PROXIES": "192.0.0.0/7"}),
     ("trusted-proxies", "warning", {"IDP_TRUSTED_PROXIES": ""}),

@@ -145,3 +145,14 @@ async def test_who_signs_out_at_the_client_is_signed_out_here(world: World) -> N
     assert answer.headers["location"] == f"{AFTER}?state={leaving['state']}"
     with pytest.raises(OAuthError):
         await refreshed(provider, token)
+
+
+async def test_an_issuer_with_a_path_is_an_issuer_like_any_other(pathed: World) -> None:
+    provider = await provider_of(pathed)
+
+    async with Browser(pathed) as browser:
+        token = await signed_in(pathed, provider, browser)
+    told = await provider.userinfo(token=await refreshed(provider, token))
+
+    assert token["claims"]["iss"] == pathed.settings.issuer
+    assert told["sub"] == token["claims"]["sub"]

@@ -48,7 +48,13 @@ class Relying:
 
 
 async def relying(
-    world: World, library: NodeParty, browser: Browser, method: str = "client_secret_basic", **properties: Any
+    world: World,
+    library: NodeParty,
+    browser: Browser,
+    method: str = "client_secret_basic",
+    *,
+    discovery: str = "oidc",
+    **properties: Any,
 ) -> Relying:
     key = new_key()
     given: dict[str, Any] = {"grant_types": (*GRANTS, "client_credentials"), "redirect_uris": (CALLBACK,)}
@@ -59,6 +65,7 @@ async def relying(
     metadata = await library.ask(
         "discover",
         issuer=world.settings.issuer,
+        discovery=discovery,
         client_id=client.client_id,
         method=method,
         metadata={"id_token_signed_response_alg": algorithm},
@@ -208,3 +215,17 @@ async def test_who_signs_out_at_the_client_is_signed_out_here(world: World, libr
     with pytest.raises(Failed) as refused:
         await library.ask("refresh", refresh_token=tokens["refresh_token"])
     assert refused.value.error == "invalid_grant"
+
+
+@pytest.mark.parametrize("discovery", ["oidc", "oauth2"])
+async def test_an_issuer_with_a_path_is_found_at_either_place(
+    pathed: World, library: NodeParty, discovery: str
+) -> None:
+    """OpenID Connect appends the well-known path to the issuer, RFC 8414 puts it before the issuer's path."""
+    async with Browser(pathed) as browser:
+        party = await relying(pathed, library, browser, discovery=discovery)
+        tokens = await party.signed_in()
+    told = await library.ask("userinfo", access_token=tokens["access_token"], sub=tokens["claims"]["sub"])
+
+    assert tokens["claims"]["iss"] == pathed.settings.issuer
+    assert told["sub"] == tokens["claims"]["sub"]

@@ -59,9 +59,19 @@ def attributes(answer: httpx.Response) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize(("issuer", "prefix"), [("https://id.example", "__Host-"), ("http://localhost:8000", "")])
-async def test_cookies_are_for_this_host_and_no_script(world: World, email: str, issuer: str, prefix: str) -> None:
-    """SE1. Over https the name itself keeps other hosts of the domain from planting one."""
+@pytest.mark.parametrize(
+    ("issuer", "prefix", "path"),
+    [
+        ("https://id.example", "__Host-", "/"),
+        ("http://localhost:8000", "", "/"),
+        ("https://example.com/a/id", "__Secure-", "/a/id"),
+        ("http://localhost:8000/id", "", "/id"),
+    ],
+)
+async def test_cookies_are_for_this_issuer_and_no_script(
+    world: World, email: str, issuer: str, prefix: str, path: str
+) -> None:
+    """SE1, SE21. Over https the name itself keeps other hosts of the domain from planting one, where no path is in the way."""
     app: Any = create_app(world.services, replace(world.settings, issuer=issuer))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=issuer) as http:
         page = await http.get("/login")
@@ -70,7 +80,7 @@ async def test_cookies_are_for_this_host_and_no_script(world: World, email: str,
         )
 
     cookies = attributes(page) | attributes(done)
-    expected = {"Path=/", "HttpOnly", "SameSite=Lax"} | ({"Secure"} if prefix else set())
+    expected = {f"Path={path}", "HttpOnly", "SameSite=Lax"} | ({"Secure"} if prefix else set())
     assert cookies == dict.fromkeys((f"{prefix}idp-browser", f"{prefix}{SESSION}", f"{prefix}idp-device"), expected)
 
 

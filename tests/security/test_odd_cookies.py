@@ -11,6 +11,7 @@ from world import World
 from idp.controllers.exchange import Exchange
 from idp.controllers.pages.visits import Visits
 from idp.domain.browser_sessions import digest_of, new_token
+from idp.domain.issuers import Issuer
 
 SESSION = "idp-session"
 
@@ -65,13 +66,16 @@ async def test_no_other_spelling_of_a_cookie_is_one(world: World, browser: Brows
     assert among.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("issuer", "prefix"), [("https://id.example", "__Host-"), ("https://a.example/id", "__Secure-")]
+)
 @pytest.mark.parametrize("name", ["idp-browser", SESSION, "idp-device"])
-async def test_over_https_a_cookie_without_the_prefix_is_none(world: World, name: str) -> None:
+async def test_over_https_a_cookie_without_the_prefix_is_none(
+    world: World, name: str, issuer: str, prefix: str
+) -> None:
     """SE20: any other host of the domain could have set it, also beside the one with the prefix."""
-    issuer = "https://id.example"
-    visits = Visits(
-        hosted_login=world.services.hosted.login, form_tokens=world.services.hosted.form_tokens, origin=issuer
-    )
+    hosted = world.services.hosted
+    visits = Visits(hosted_login=hosted.login, form_tokens=hosted.form_tokens, issuer=Issuer.of(issuer))
     read = {
         "idp-browser": visits.browser_cookie.read,
         SESSION: visits.session_cookie.read,
@@ -80,9 +84,9 @@ async def test_over_https_a_cookie_without_the_prefix_is_none(world: World, name
 
     for cookies, expected in [
         (f"{name}=planted", None),
-        (f"{name}=planted; __Host-{name}=own", "own"),
-        (f"__Host-{name}=own; {name}=planted", "own"),
-        (f"__host-{name}=planted; __Host-{name}=own", "own"),
+        (f"{name}=planted; {prefix}{name}=own", "own"),
+        (f"{prefix}{name}=own; {name}=planted", "own"),
+        (f"{prefix.lower()}{name}=planted; {prefix}{name}=own", "own"),
     ]:
         headers = {b"cookie": [cookies.encode()]}
         assert read(Exchange(request_id="", address="", method="GET", path="/", headers=headers)) == expected

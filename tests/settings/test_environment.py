@@ -65,6 +65,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         registration_require_pkce=True,
         outgoing_private=None,
         trusted_proxies=(),
+        proxy_strips_path=None,
         cors_origins=(),
         smtp_url=None,
         mail_from="no-reply@localhost",

@@ -11,6 +11,7 @@ from idp.cli.doctor.line import Fault, Line
 from idp.cli.environment import embeds
 from idp.domain.checklist import Item
 from idp.domain.diagnosis import Verdict
+from idp.domain.issuers import Issuer
 from idp.settings import Settings
 
 WIDEST_PROXIES = {4: 8, 6: 32}  # prefix lengths: 10.0.0.0/8 is the widest network of one operator
@@ -34,6 +35,10 @@ def _wide_proxies(settings: Settings) -> bool:
 def _unnamed_proxy(settings: Settings) -> bool:
     """The server itself speaks no TLS, so that of an https issuer ends at a proxy."""
     return settings.issuer.startswith("https://") and not settings.trusted_proxies
+
+
+def _path_is_ambiguous(settings: Settings) -> bool:
+    return settings.proxy_strips_path is None and Issuer.of(settings.issuer).is_ambiguous
 
 
 def _proxy_on_this_machine(settings: Settings) -> bool:
@@ -72,6 +77,18 @@ TABLE = (
                 lambda settings: settings.issuer.startswith("http://"),
                 "The issuer is http: passwords and tokens travel in clear.",
                 "Give IDP_ISSUER an https address.",
+            ),
+        ),
+    ),
+    Line(
+        Item.ISSUER_PATH,
+        "The path of the issuer cannot be mistaken for a path of this server, or a setting says whether the proxy strips it.",
+        (
+            Fault(
+                Verdict.WARNING,
+                _path_is_ambiguous,
+                "Paths of this server begin like the path of the issuer: behind a proxy that strips it, some are misread.",
+                "Set IDP_PROXY_STRIPS_PATH to true or false.",
             ),
         ),
     ),

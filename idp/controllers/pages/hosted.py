@@ -88,9 +88,9 @@ class Hosted:
         return _dressed(answer, visit, refusal)
 
     def go(self, visit: Visit, path: str, **query: str | None) -> Response:
-        """To another page of ours, by GET (RFC 9700, section 4.12)."""
+        """To another page of ours, a path below the issuer's, by GET (RFC 9700, section 4.12)."""
         given = {name: value for name, value in query.items() if value is not None}
-        return self.leave(visit, f"{path}?{urlencode(given)}" if given else path)
+        return self.leave(visit, self.pages.url(f"{path}?{urlencode(given)}" if given else path))
 
     def leave(self, visit: Visit, location: str) -> Response:
         return _dressed(Response("", 303, headers={"Location": location}), visit)

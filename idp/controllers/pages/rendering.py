@@ -36,15 +36,21 @@ MONTHS = (
 class Pages:
     """
     *folders* hold templates, `locales/` and `assets/`: an own one first, the packaged one last. Everything is read and
-    compiled at once. Raises `ValueError` or a `jinja2.TemplateError` for a file that cannot be used.
+    compiled at once. *root*: the issuer's path, "" for none. Raises `ValueError` or a `jinja2.TemplateError` for a file that
+    cannot be used.
     """
 
-    def __init__(self, folders: Sequence[Path], brand: Brand | None = None) -> None:
+    def __init__(self, folders: Sequence[Path], brand: Brand | None = None, *, root: str = "") -> None:
         self.brand = brand or Brand()
+        self._root = root
         self._languages = Languages([folder / "locales" for folder in folders])
         self._environment = _environment(folders, self._languages)
         self._environment.globals.update(
-            brand=self.brand, palette=self.brand.palette, fewest_characters=FEWEST_CHARACTERS, asset=self._asset
+            brand=self.brand,
+            palette=self.brand.palette,
+            fewest_characters=FEWEST_CHARACTERS,
+            asset=self._asset,
+            url=self.url,
         )
         self.assets = self._assets(folders)
         for name in self._files:
@@ -72,6 +78,10 @@ class Pages:
         template = self._environment.get_template(name if name.endswith(".html") else f"{name}.html")
         return template.render({**DEFAULTS, **values, "locale": locale})
 
+    def url(self, address: str) -> str:
+        """What a browser asks for, for a path of this server: below the issuer's own path. Any other address as it is."""
+        return self._root + address if address.startswith("/") else address
+
     def policy(self, *, images: Iterable[str | None] = (), leads_to: str | None = None) -> str:
         """The Content-Security-Policy for a page that shows *images*, beside the brand's own logo, and leads to a client."""
         return content_security_policy(images=[self.brand.logo_url, *images], leads_to=leads_to)
@@ -84,7 +94,7 @@ class Pages:
         return asset_files([folder / "assets" for folder in folders]) | drawn
 
     def _asset(self, name: str) -> str:
-        return f"/assets/{name}?v={self.assets[name].digest}"
+        return self.url(f"/assets/{name}?v={self.assets[name].digest}")
 
 
 def _environment(folders: Sequence[Path], languages: Languages) -> Environment:

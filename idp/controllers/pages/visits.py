@@ -20,6 +20,7 @@ from idp.controllers.devices import DeviceTokens
 from idp.controllers.exchange import MOST_PARAMETERS, Exchange, current
 from idp.domain.browser_sessions import Visitor, digest_of, new_token
 from idp.domain.errors import Forbidden, Malformed
+from idp.domain.issuers import Issuer
 from idp.services.devices import Device
 from idp.services.form_tokens import FormTokens
 from idp.services.hosted_login import BrowserSignIn, HostedLogin
@@ -55,27 +56,21 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visits:
-    """*origin*: that of the issuer, as browsers write it."""
-
     hosted_login: HostedLogin
     form_tokens: FormTokens
-    origin: str
-
-    @property
-    def secure(self) -> bool:
-        return self.origin.startswith("https://")
+    issuer: Issuer
 
     @property
     def browser_cookie(self) -> Cookie:
-        return Cookie("idp-browser", self.secure)
+        return Cookie("idp-browser", self.issuer)
 
     @property
     def session_cookie(self) -> Cookie:
-        return Cookie("idp-session", self.secure)
+        return Cookie("idp-session", self.issuer)
 
     @property
     def devices(self) -> DeviceTokens:
-        return DeviceTokens(self.secure)
+        return DeviceTokens(self.issuer)
 
     async def begin(self) -> Visit:
         """Of the request that is served now. Raises `Malformed` for parameters that cannot be read, or come twice."""
@@ -119,7 +114,7 @@ class Visits:
         and proxies that drop `Sec-Fetch-*` leave it at that: any site can send "null", so there the form's token decides.
         """
         site, origin = exchange.header(b"sec-fetch-site"), exchange.header(b"origin")
-        if site not in (None, "same-origin") or origin not in (None, "null", self.origin):
+        if site not in (None, "same-origin") or origin not in (None, "null", self.issuer.origin):
             raise Forbidden(EXPIRED, reason="form of another site")
 
     def signed_in(self, visit: Visit, done: BrowserSignIn) -> None:

@@ -321,3 +321,16 @@ def test_a_broken_file_is_found_at_the_start(own: Path, name: str, text: str, fa
 
     with pytest.raises(fault):
         Pages([own, PACKAGED])
+
+
+def test_every_address_of_ours_in_a_template_may_have_the_issuers_path_before_it() -> None:
+    """By `url()`, which `Pages.url` is."""
+    bare = [
+        f"{file.name}: {found}"
+        for file in PACKAGED.glob("*.html")
+        for found in re.findall(r'(?:href|src|action)="/[^"]*"', file.read_text())
+    ]
+
+    assert bare == []
+    assert Pages([PACKAGED], root="/id").url("/login?a=b") == "/id/login?a=b"
+    assert Pages([PACKAGED], root="/id").url("https://example.com/login") == "https://example.com/login"

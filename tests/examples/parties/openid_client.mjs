@@ -15,9 +15,9 @@ const METHODS = {
 };
 
 await answering({
-  async discover({ issuer, client_id, method, metadata, ...proof }) {
-    const execute = [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks];
-    config = await oidc.discovery(new URL(issuer), client_id, metadata, await METHODS[method](proof), { execute });
+  async discover({ issuer, discovery, client_id, method, metadata, ...proof }) {
+    const options = { algorithm: discovery, execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks] };
+    config = await oidc.discovery(new URL(issuer), client_id, metadata, await METHODS[method](proof), options);
     return config.serverMetadata();
   },
 
