@@ -1,8 +1,11 @@
 """
 A resource server that verifies access tokens with Authlib in Flask: pip install authlib flask requests
 
-    python resource_server_authlib.py http://localhost:8000 9002
+    python resource_server_authlib.py http://localhost:8000 9002 http://localhost:9002/
     curl http://localhost:9002/ -H "Authorization: Bearer $ACCESS_TOKEN"
+
+The last argument is its own name, for which clients ask as `resource` (RFC 8707): a token that names no resource opens the
+issuer's own interfaces, so an API should not be handed one.
 
 Authlib's validator follows RFC 9068: signature, issuer, audience, type and expiry, then the scope that a route asks for.
 """
@@ -47,10 +50,10 @@ def fetched(url: str) -> dict:
         return json.load(answer)
 
 
-def create_app(issuer: str) -> Flask:
+def create_app(issuer: str, audience: str | None = None) -> Flask:
     app = Flask(__name__)
     require_token = ResourceProtector()
-    require_token.register_token_validator(Validator(issuer))
+    require_token.register_token_validator(Validator(issuer, audience))
 
     @app.get("/")
     @require_token("profile")
@@ -61,4 +64,4 @@ def create_app(issuer: str) -> Flask:
 
 
 if __name__ == "__main__":
-    create_app(sys.argv[1]).run("127.0.0.1", int(sys.argv[2]))
+    create_app(sys.argv[1], *sys.argv[3:4]).run("127.0.0.1", int(sys.argv[2]))

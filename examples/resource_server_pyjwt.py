@@ -1,11 +1,12 @@
 """
 A resource server that verifies access tokens with PyJWT: pip install 'pyjwt[crypto]'
 
-    python resource_server_pyjwt.py http://localhost:8000 9001
+    python resource_server_pyjwt.py http://localhost:8000 9001 http://localhost:9001/
     curl http://localhost:9001/ -H "Authorization: Bearer $ACCESS_TOKEN"
 
-All it needs to know is the issuer; discovery tells where the keys are. PyJWT fetches them once and again when a token
-names a key that it does not know, so a rotation of keys needs nothing here.
+All it needs to know is the issuer and its own name, for which clients ask as `resource` (RFC 8707): a token that names no
+resource opens the issuer's own interfaces, so an API should not be handed one. Discovery tells where the keys are. PyJWT
+fetches them once and again when a token names a key that it does not know, so a rotation of keys needs nothing here.
 """
 
 import json
@@ -21,7 +22,7 @@ class Verifier:
         with urlopen(f"{issuer}/.well-known/openid-configuration", timeout=5) as answer:
             metadata = json.load(answer)
         self.issuer = metadata["issuer"]
-        self.audience = audience or self.issuer  # or the resource that your clients ask for
+        self.audience = audience or self.issuer
         self.keys = jwt.PyJWKClient(metadata["jwks_uri"])
 
     def claims(self, token: str) -> dict:
@@ -59,5 +60,5 @@ class Api(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    Api.verifier = Verifier(sys.argv[1])
+    Api.verifier = Verifier(sys.argv[1], *sys.argv[3:4])
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Api).serve_forever()

@@ -42,8 +42,8 @@ class SignedIn:
     async def is_dead(self) -> bool:
         """Of the tokens: neither is worth anything here."""
         refreshed = await self.party.refresh(self.tokens["refresh_token"])
-        profile = await self.world.profile(self.tokens["access_token"])
-        outcomes = (refreshed.status_code, profile.status_code)
+        userinfo = await self.world.userinfo(self.tokens["access_token"])
+        outcomes = (refreshed.status_code, userinfo.status_code)
         assert outcomes in ((400, 401), (200, 200)), outcomes
         return outcomes == (400, 401)
 

@@ -161,7 +161,7 @@ class World:
         """Through the password grant for *client*, else over REST."""
         email = email or await self.registered()
         if client is None:
-            body = (await self.post("/auth/login", email=email, password=PASSWORD)).json()
+            body = (await self.post("/auth/login", email=email, password=PASSWORD, **fields)).json()
             return Tokens(body["accessToken"], body["refreshToken"], "idp-rest", None, email, body)
         fields |= {"grant_type": "password", "username": email, "password": PASSWORD}
         if client.secret is None:
@@ -188,6 +188,10 @@ class World:
         """With the access token of *tokens* as bearer; *options* are httpx's, further `headers` among them."""
         headers = {"Authorization": f"Bearer {tokens.access_token}"} | options.pop("headers", {})
         return await self.http.request(method, path, headers=headers, **options)
+
+    async def userinfo(self, access_token: str) -> httpx.Response:
+        """200 as long as the token of any client is alive."""
+        return await self.http.get("/oauth2/userinfo", headers={"Authorization": f"Bearer {access_token}"})
 
     async def profile(self, access_token: str) -> httpx.Response:
         return await self.http.get("/auth/profile", headers={"Authorization": f"Bearer {access_token}"})

@@ -25,7 +25,7 @@ from idp.controllers.well_known import (
 )
 from idp.domain.client_keys import ALGORITHMS
 from idp.domain.issuers import Issuer
-from idp.domain.scopes import SUPPORTED
+from idp.domain.scopes import ADVERTISED
 from idp.services.client_authentication import METHODS
 from idp.settings import Settings
 
@@ -41,7 +41,7 @@ def beside_quart(services: Services, settings: Settings, pages: Pages) -> dict[s
         auth_methods=METHODS,
         algorithms=services.administration.keys.offered(),
         auth_algorithms=ALGORITHMS,
-        scopes=SUPPORTED,
+        scopes=ADVERTISED,
         locales=pages.locales,
         endpoints=ENDPOINTS | ({"registration_endpoint": REGISTRATION_PATH} if services.dynamic_registration else {}),
     )

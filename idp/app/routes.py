@@ -50,7 +50,9 @@ def quart_app(services: Services, settings: Settings, pages: Pages | None = None
     app = Quart("idp", static_folder=None, template_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header names
-    guard = Guard(services.access_tokens, services.rate_limiter, services.events, services.changes)
+    guard = Guard(
+        services.access_tokens, services.own_interfaces, services.rate_limiter, services.events, services.changes
+    )
     limited = Limited(services.rate_limiter)
     pages = pages or pages_of(settings)
     hosted = Hosted(pages=pages, visits=visits(services, settings))

@@ -49,6 +49,7 @@ from idp.services.grants.refresh_token import RefreshTokenGrant
 from idp.services.health import Health
 from idp.services.lockout import Lockout
 from idp.services.login import Login
+from idp.services.own_interfaces import OwnInterfaces
 from idp.services.patterns import PatternWatch
 from idp.services.profile import Profile
 from idp.services.rate_limiter import RateLimiter
@@ -78,6 +79,7 @@ class Services:
     keys: SigningKeys
     rate_limiter: RateLimiter
     access_tokens: AccessTokens
+    own_interfaces: OwnInterfaces
     authorization_server: AuthorizationServer
     hosted: HostedServices
     token_state: TokenStateServices
@@ -158,6 +160,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
         keys=outside.keys,
         rate_limiter=rate_limiter,
         access_tokens=access_tokens,
+        own_interfaces=OwnInterfaces(clients=clients, consents=outside.consents),
         authorization_server=authorization_server,
         token_state=token_state_services(
             settings,

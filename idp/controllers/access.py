@@ -9,18 +9,21 @@ from __future__ import annotations
 import functools
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from quart import g
 
 from idp.controllers.exchange import Exchange, current
+from idp.domain import scopes
 from idp.domain.changes import RecentChanges
+from idp.domain.clients import REST_CLIENT
 from idp.domain.errors import Forbidden, InvalidToken
 from idp.domain.events import AccessDenied, Events, StaleRoleUsed, origin
 from idp.domain.limits import Category
-from idp.domain.sessions import SessionState
+from idp.domain.sessions import Session, SessionState
 from idp.domain.users import Role
-from idp.services.access_tokens import AccessTokens
+from idp.services.access_tokens import AccessTokens, UserToken
+from idp.services.own_interfaces import OwnInterfaces
 from idp.services.rate_limiter import RateLimiter
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Any]])
@@ -41,19 +44,29 @@ def undeclared(views: Iterable[tuple[str, Callable[..., Any]]]) -> list[str]:
 
 class Guard:
     def __init__(
-        self, access_tokens: AccessTokens, limiter: RateLimiter, events: Events, changes: RecentChanges
+        self,
+        access_tokens: AccessTokens,
+        interfaces: OwnInterfaces,
+        limiter: RateLimiter,
+        events: Events,
+        changes: RecentChanges,
     ) -> None:
         self._access_tokens = access_tokens
+        self._interfaces = interfaces
         self._limiter = limiter
         self._events = events
         self._changes = changes
 
     def user(self, view: View) -> View:
-        """A signed-in user, by bearer token (RFC 6750, section 2.1). The view finds its `SessionState` with `signed_in()`."""
+        """
+        A signed-in user, by bearer token (RFC 6750, section 2.1) of a client that may act for users here.
+
+        The view finds its `SessionState` with `signed_in()`.
+        """
 
         @functools.wraps(view)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            g.session_state = await self._access_tokens.bearer(bearer_token())
+            g.session_state = (await self._token(scopes.ACCOUNT)).state
             return await view(*args, **kwargs)
 
         guarded.access = "user"  # type: ignore[attr-defined]
@@ -68,10 +81,12 @@ class Guard:
 
         @functools.wraps(view)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            g.session_state = state = await self._access_tokens.bearer(bearer_token())
+            token = await self._token(scopes.ADMIN)
+            g.session_state = state = token.state
             await self._limiter.take(Category.ADMIN, str(state.session.user_id))
             if Role.ADMIN not in state.roles:
-                await self._deny(state)
+                stale = Role.ADMIN in token.claimed_roles
+                await self._deny(StaleRoleUsed if stale else AccessDenied, state.session)
             actor = str(state.session.user_id)
             origin.set(replace(origin.get(), actor=actor))
             if current().method not in READING:
@@ -82,20 +97,36 @@ class Guard:
         guarded.limit = Category.ADMIN  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
-    async def _deny(self, state: SessionState) -> None:
+    async def _token(self, scope: str) -> UserToken:
+        """
+        What is presented, if its client may use the interface of *scope*.
+
+        A client that may not has a limit of its own for each user: it writes no more than that into the trail, and uses up
+        nothing of what the user may do.
+        """
+        token = await self._access_tokens.bearer(bearer_token())
+        if not await self._interfaces.open_to(token, scope):
+            session = token.state.session
+            await self._limiter.take(Category.ADMIN, f"{session.user_id} at {session.client_id}")
+            await self._deny(
+                AccessDenied, session, f"This takes a token of {REST_CLIENT.client_id}, or the scope {scope}."
+            )
+        return token
+
+    async def _deny(
+        self, kind: type[AccessDenied | StaleRoleUsed], session: Session, detail: str | None = None
+    ) -> NoReturn:
         exchange = current()
-        stale = Role.ADMIN in self._access_tokens.claimed_roles(bearer_token())
-        kind = StaleRoleUsed if stale else AccessDenied
         await self._events.record(
             kind(
-                user_id=state.session.user_id,
-                client_id=state.session.client_id,
-                session_id=state.session.id,
+                user_id=session.user_id,
+                client_id=session.client_id,
+                session_id=session.id,
                 method=exchange.method,
                 path=exchange.path[:LONGEST_PATH],
             )
         )
-        raise Forbidden
+        raise Forbidden(detail)
 
 
 def signed_in() -> SessionState:

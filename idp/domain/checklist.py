@@ -66,6 +66,7 @@ class Item(StrEnum):
     CLIENT_ADDRESSES = "client-addresses"
     CLIENT_PKCE = "client-pkce"
     PASSWORD_GRANT = "password-grant"  # noqa: S105
+    PRIVILEGED_CLIENTS = "privileged-clients"
     AUDIT_TRAIL = "audit-trail"
     AUDIT_RETENTION = "audit-retention"
 

@@ -24,6 +24,7 @@ from idp.domain.clients import (
     is_resource,
 )
 from idp.domain.redirect_uris import redirect_uri_fault, web_fault
+from idp.domain.scopes import RESERVED
 
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749, section 3.3
 # A host in its ASCII form, in lower case; no wildcard.
@@ -101,6 +102,8 @@ def _scope_faults(client: Client) -> Iterator[Fault]:
     for scope in client.scopes:
         if not SCOPE_TOKEN.fullmatch(scope):
             yield "scope", f"not a scope: {scope}"
+    if client.registered_itself and client.scopes & set(RESERVED):
+        yield "scope", f"no client that registered itself may have {' or '.join(RESERVED)}"
 
 
 def _list_faults(field: str, entries: Sequence[str], fault: Callable[[str], str | None]) -> Iterator[Fault]:

@@ -42,10 +42,10 @@ class ClientSecret:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """
-    *auth_method* None: either way of sending the secret. *resources* empty: any audience may be asked for. *audiences*: the
-    resources that this client itself is, so that it may introspect tokens made for them. *first_party*: users are not asked
-    for consent. *id_token_claims*: ID tokens hold the claims of their scopes. *registration_digest*: of the token with
-    which the client manages its own registration (RFC 7592).
+    *auth_method* None: either way of sending the secret. *resources* empty: any audience may be asked for, by a client that
+    registered itself none. *audiences*: the resources that this client itself is, so that it may introspect tokens made for
+    them. *first_party*: users are not asked for consent. *id_token_claims*: ID tokens hold the claims of their scopes.
+    *registration_digest*: of the token with which the client manages its own registration (RFC 7592).
 
     The others bear the names of OpenID Connect Dynamic Client Registration 1.0, section 2, and the logout specifications.
     """
@@ -90,6 +90,10 @@ class Client:
         return self.auth_method == "none"
 
     @property
+    def registered_itself(self) -> bool:
+        return self.registration_digest is not None
+
+    @property
     def signing_algorithms(self) -> frozenset[str]:
         """In which this server signs what it makes for the client alone."""
         chosen = (self.id_token_signed_response_alg, self.userinfo_signed_response_alg)
@@ -103,6 +107,12 @@ class Client:
     @property
     def scopes(self) -> frozenset[str]:
         return frozenset(self.scope.split())
+
+    def may_ask_for(self, resource: str) -> bool:
+        """RFC 8707. No list means any, but for who wrote the registration itself: nobody has looked at that one."""
+        if not is_resource(resource):
+            return False
+        return resource in self.resources or not (self.resources or self.registered_itself)
 
     def takes_method(self, method: str) -> bool:
         return method == self.auth_method if self.auth_method else method in SECRET_METHODS

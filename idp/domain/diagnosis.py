@@ -104,6 +104,7 @@ class ClientFacts:
     client_id: str
     auth_method: str | None
     grant_types: Sequence[str]
+    scope: str
     application_type: str
     require_pkce: bool
     redirect_uris: Sequence[str]

@@ -59,7 +59,7 @@ POLICY: Mapping[Category, Rule] = {
     Category.REGISTER: Rule(Per.ADDRESS, "registrations"),
     Category.REFRESH: Rule(Per.USER, "refreshes, at /auth/refresh and at the token endpoint"),
     Category.API: Rule(Per.ADDRESS, "the rest of /auth, and the userinfo endpoint"),
-    Category.ADMIN: Rule(Per.USER, "/admin"),
+    Category.ADMIN: Rule(Per.USER, "/admin, and calls of a client that may not act for users here"),
     Category.CLIENT: Rule(Per.CLIENT, "calls of an authenticated client for itself"),
     Category.AUTHORIZE: Rule(
         Per.ADDRESS, "authorization requests, and requests to sign out by POST: each is kept", bytes_each=1024

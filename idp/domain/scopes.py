@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# Advertised by discovery; a client may list others, which mean what its resource servers say.
+# What any client may have; a client may list others, which mean what its resource servers say.
 SUPPORTED = ("openid", "profile", "email", "address", "phone", "offline_access")
 
+# For this server's own interfaces, /auth and /admin. Only administrators register them, only users are behind them, and no
+# token has one that nobody asked for.
+ACCOUNT = "idp:account"
+ADMIN = "idp:admin"
+RESERVED = (ACCOUNT, ADMIN)
+ADVERTISED = (*SUPPORTED, *RESERVED)
 
-def granted_scope(requested: str | None, allowed: str) -> str | None:
+
+def granted_scope(requested: str | None, allowed: str, *, default: str | None = None) -> str | None:
     """
-    The scope to grant, in the order of *allowed*: all of it when none is asked for.
+    The scope to grant, in the order of *allowed*. When none is asked for: *default*, else all of it but what is reserved.
 
     None when something is asked for that is not allowed: the caller answers `invalid_scope`.
     """
     permitted = allowed.split()
     wanted = set((requested or "").split(" ")) - {""}  # no other white space: that of Unicode is much
     if not wanted:
-        return " ".join(permitted)
+        return without_reserved(allowed) if default is None else default
     return wire(scope for scope in permitted if scope in wanted) if wanted <= set(permitted) else None
+
+
+def without_reserved(scope: str) -> str:
+    return wire(one for one in scope.split() if one not in RESERVED)
 
 
 def wire(scopes: Iterable[str]) -> str:

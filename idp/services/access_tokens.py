@@ -72,6 +72,19 @@ class LiveToken:
         return frozenset(str(self.claims.get("scope", "")).split())
 
 
+@dataclass(frozen=True, slots=True)
+class UserToken(LiveToken):
+    """A user's, for this server."""
+
+    state: SessionState
+
+    @property
+    def claimed_roles(self) -> Sequence[str]:
+        """Of the time when the token was made."""
+        roles = self.claims.get("roles")
+        return roles if isinstance(roles, list) else ()
+
+
 class AccessTokens:
     def __init__(
         self,
@@ -113,17 +126,17 @@ class AccessTokens:
             claims["auth_time"] = int(subject.auth_time.timestamp())
         return self._keys.sign(orjson.dumps(claims), typ=TYPE)
 
-    async def bearer(self, presented: str) -> SessionState:
+    async def bearer(self, presented: str) -> UserToken:
         """
-        The live session behind a user's access token that was made for this server.
+        A user's access token that was made for this server, with the live session behind it.
 
         Raises `InvalidToken` also when session or user ended meanwhile: here, unlike at a resource server, revocation
         counts at once. A client's own token (client_credentials) stands for no user and is refused.
         """
-        state = (await self.live(presented)).state
-        if state is None:
+        live = await self.live(presented)
+        if live.state is None:
             raise InvalidToken(reason="no session in the token")
-        return state
+        return UserToken(live.claims, live.state)
 
     async def live(self, presented: str, *, any_audience: bool = False) -> LiveToken:
         """
@@ -150,11 +163,6 @@ class AccessTokens:
     def read(self, presented: str) -> dict[str, Any]:
         """The claims of a token of ours for any audience, which has not expired. Asks no store. Raises `InvalidToken`."""
         return self._verified(presented, any_audience=True)
-
-    def claimed_roles(self, presented: str) -> Sequence[str]:
-        """What a token that `bearer` has accepted says of the time when it was made."""
-        roles = self._verified(presented).get("roles")
-        return roles if isinstance(roles, list) else ()
 
     def _verified(self, presented: str, *, any_audience: bool = False) -> dict[str, Any]:
         """

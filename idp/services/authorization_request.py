@@ -18,7 +18,7 @@ from idp.domain.authorization import MOST_BYTES, PASSWORD_ACR, PROMPTS, Authoriz
 from idp.domain.authorization_errors import ClientError, LocalError
 from idp.domain.claims import within_scopes
 from idp.domain.claims_request import MalformedClaims, claims_request, demanded_acr, demanded_subject
-from idp.domain.clients import Client, Clients, is_resource
+from idp.domain.clients import Client, Clients
 from idp.domain.redirect_uris import redirect_uri_matches
 from idp.domain.scopes import granted_scope
 from idp.services import response_mode
@@ -141,8 +141,11 @@ def _target(given: _Given, client: Client) -> tuple[Target, bool]:
 
 
 def _check_shape(given: _Given, refuse: Refuse) -> None:
-    if repeated := [name for name, values in given.values.items() if len(values) > 1]:
+    repeated = [name for name, values in given.values.items() if len(values) > 1]
+    if set(repeated) - {"resource"}:
         raise refuse("invalid_request", _text("The request repeats a parameter", repeated))
+    if repeated:  # which RFC 8707 allows; a token of ours is for one
+        raise refuse("invalid_target", "Ask for one resource at a time.")
     if long := [name for name, (value, *_) in given.values.items() if len(value) > LONGEST and name not in UNSUPPORTED]:
         raise refuse("invalid_request", _text(f"The request has a parameter of more than {LONGEST} characters", long))
     if (
@@ -227,6 +230,6 @@ def _audience(given: _Given, client: Client, refuse: Refuse) -> str | None:
     resource = given.get("resource")
     if resource is None:
         return None
-    if not is_resource(resource) or (client.resources and resource not in client.resources):
+    if not client.may_ask_for(resource):
         raise refuse("invalid_target", "The client may not ask for that resource.")
     return resource

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from idp.domain.clients import REST_CLIENT
+from idp.domain.errors import FieldError, ValidationFailed
 from idp.domain.users import User
 from idp.services.access_tokens import AccessTokens, Subject
 from idp.services.devices import Device
@@ -45,11 +46,18 @@ class RestSessions:
     access_tokens: AccessTokens
     on_issued: Callable[[str], None]
 
-    async def sign_in(self, address: str, password: str, *, device: str | None = None) -> SignIn:
-        """*device*: the token that the device presents. Raises as `Login.authenticate` and `Login.admit`."""
+    async def sign_in(
+        self, address: str, password: str, *, resource: str | None = None, device: str | None = None
+    ) -> SignIn:
+        """
+        *resource*: the API that the access tokens are for (RFC 8707); None: this server. *device*: the token that the device
+        presents. Raises `ValidationFailed` before anybody is asked, and as `Login.authenticate` and `Login.admit`.
+        """
+        if resource is not None and not REST_CLIENT.may_ask_for(resource):
+            raise ValidationFailed([FieldError("resource", "An absolute URI without a fragment (RFC 8707).")])
         user = await self.login.authenticate(address, password, device=device)
         await self.login.admit(user)
-        session = self.sessions.new(user, REST_CLIENT, scope=REST_CLIENT.scope, audience=None)
+        session = self.sessions.new(user, REST_CLIENT, scope=REST_CLIENT.scope, audience=resource)
         access_token = self.access_tokens.issue(Subject.of(session, user.roles))
         refresh_token = await self.sessions.start(session, refreshable=True) or ""
         self.on_issued("password")

@@ -100,7 +100,7 @@ async def test_two_tabs_that_refresh_at_once_both_stay_signed_in(
             await expect(tab.locator("#inside")).to_be_visible()
         after = await stored(first)
     assert after["refresh_token"] != before
-    assert (await world.profile(after["access_token"])).status_code == 200
+    assert (await world.userinfo(after["access_token"])).status_code == 200
 
 
 async def test_who_signs_out_in_one_tab_is_signed_out_in_all_and_here(
@@ -142,9 +142,9 @@ async def test_who_refuses_stays_outside_and_is_told_so(world: World, browser: B
 
 async def test_a_session_that_was_ended_elsewhere_shows_the_way_in(world: World, browser: Browser, demo: str) -> None:
     async with context_of(browser) as context:
-        page = await signed_in(context, demo, await world.registered())
-        access_token = (await stored(page))["access_token"]
-        ended = await world.http.post("/auth/logout-all", headers={"Authorization": f"Bearer {access_token}"})
+        email = await world.registered()
+        page = await signed_in(context, demo, email)
+        ended = await world.call("POST", "/auth/logout-all", await world.signed_in(email=email))
 
         await page.click("#refresh")
 

@@ -93,7 +93,7 @@ async def test_from_a_new_account_to_signing_out(browser: Browser, world: World,
         await expect(ada.page.locator("h1")).to_have_text("Test asks for access")
         await ada.page.click("#allow")
         tokens = (await party.redeem((await ada.answer())["code"])).json()
-        assert (await world.profile(tokens["access_token"])).json()["user"]["emailVerified"] is True
+        assert (await world.userinfo(tokens["access_token"])).json()["email_verified"] is True
 
         both = await asyncio.gather(*(party.refresh(tokens["refresh_token"]) for _ in range(2)))
         assert [tab.status_code for tab in both] == [200, 200]

@@ -25,7 +25,14 @@ PRODUCTION = {
 }
 # The stores of tests forget at a power cut; and what other tests have registered is theirs.
 OF_THESE_STORES = {"database-commit", "database-timeouts", "database-connections"}
-OF_OTHER_TESTS = {"administrators", "demo-clients", "client-addresses", "client-pkce", "password-grant"}
+OF_OTHER_TESTS = {
+    "administrators",
+    "demo-clients",
+    "client-addresses",
+    "client-pkce",
+    "password-grant",
+    "privileged-clients",
+}
 OF_THE_MACHINE = {"workers", "memory", "disk", "open-files"}
 
 
@@ -251,11 +258,15 @@ async def test_clients_that_production_should_not_have_are_named(program: Forked
     )  # fmt: skip
     program.json(
         "clients", "create", "--id", "old-app", "--name", "Old", "--grant", "authorization_code", "--no-pkce",
-        "--redirect-uri", "https://old.example/cb",
+        "--redirect-uri", "https://old.example/cb", "--scope", "openid idp:account",
+    )  # fmt: skip
+    program.json(
+        "clients", "create", "--id", "console", "--name", "Console", "--grant", "authorization_code",
+        "--redirect-uri", "https://console.example/cb", "--scope", "openid idp:admin",
     )  # fmt: skip
 
     found = checks(program("doctor", "--format", "json", **PRODUCTION))
-    for client_id in ("demo-app", "lax-app", "old-app"):
+    for client_id in ("demo-app", "lax-app", "old-app", "console"):
         program("clients", "delete", client_id, "--yes")
 
     assert (found["demo-clients"]["status"], found["client-pkce"]["status"]) == ("unsafe", "warning")
@@ -263,6 +274,8 @@ async def test_clients_that_production_should_not_have_are_named(program: Forked
     assert "lax-app" in found["client-addresses"]["finding"]
     assert "lax-app" in found["password-grant"]["finding"]
     assert "old-app" in found["client-pkce"]["finding"]
+    assert found["privileged-clients"]["status"] == "note"
+    assert "idp:admin: console; Clients registered for idp:account: old-app." in found["privileged-clients"]["finding"]
 
 
 async def test_the_password_of_the_beginning_must_not_stay(program: Forked) -> None:

@@ -15,6 +15,7 @@ from hosted import Browser, Party, answer_of, claims_of
 from world import Registered, World
 
 from idp.domain.clients import GRANT_TYPES
+from idp.domain.scopes import ACCOUNT, ADMIN
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ async def test_every_scope_is_granted_and_shares_only_claims_that_are_told(
     world: World, metadata: dict[str, Any]
 ) -> None:
     party = await Party.registered(world, scope=" ".join(metadata["scopes_supported"]))
-    assert set(metadata["scopes_supported"]) == set(SCOPE.split())
+    assert set(metadata["scopes_supported"]) == {*SCOPE.split(), ACCOUNT, ADMIN}
 
     async with Browser(world) as browser:
         tokens = await party.tokens(browser, await world.registered(), scope=" ".join(metadata["scopes_supported"]))

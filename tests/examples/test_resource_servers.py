@@ -17,6 +17,8 @@ from process import free_port
 from running_example import EXAMPLES, example
 from world import World
 
+API = "https://api.example"
+
 # One process for all of them: their library caches keys, and one test retires a key of its server.
 pytestmark = pytest.mark.xdist_group("examples")
 
@@ -35,7 +37,7 @@ async def resource_server(world: World, request: pytest.FixtureRequest) -> Async
         pytest.skip("node or the npm package jose is not installed")
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
-    async with example(url, *PROGRAMS[request.param], world.settings.issuer, str(port)):
+    async with example(url, *PROGRAMS[request.param], world.settings.issuer, str(port), API):
         yield url
 
 
@@ -45,7 +47,7 @@ async def asked(url: str, token: str) -> httpx.Response:
 
 
 async def test_a_users_access_token_is_good(world: World, resource_server: str) -> None:
-    tokens = await world.signed_in()
+    tokens = await world.signed_in(resource=API)
 
     answer = await asked(resource_server, tokens.access_token)
 
@@ -55,7 +57,7 @@ async def test_a_users_access_token_is_good(world: World, resource_server: str) 
 
 
 async def test_a_refreshed_token_is_good(world: World, resource_server: str) -> None:
-    tokens = await world.refreshed(await world.signed_in(await world.client()))
+    tokens = await world.refreshed(await world.signed_in(await world.client(), resource=API))
 
     assert (await asked(resource_server, tokens.access_token)).status_code == 200
 
@@ -66,7 +68,7 @@ async def test_a_token_of_a_key_that_came_later_is_good(
     """The key that signs is retired; its successor signs at once, and who cached the old set asks again."""
     if "authlib" not in request.node.callspec.id:
         pytest.skip("this library asks again after 30 seconds at the earliest: for it keys are announced ahead")
-    before = await world.signed_in()
+    before = await world.signed_in(resource=API)
     assert (await asked(resource_server, before.access_token)).status_code == 200
     await asyncio.to_thread(world.services.keys.retire, jwt.get_unverified_header(before.access_token)["kid"])
 
@@ -78,19 +80,20 @@ async def test_a_token_of_a_key_that_came_later_is_good(
 
 
 async def test_bad_tokens_are_refused(world: World, resource_server: str) -> None:
-    good = (await world.signed_in()).access_token
+    good = (await world.signed_in(resource=API)).access_token
     claims = jwt.decode(good, options={"verify_signature": False})
     header = jwt.get_unverified_header(good)
     stranger = rsa.generate_private_key(65537, 2048)
     forged = jwt.encode(claims, stranger, "RS256", headers={"typ": "at+jwt", "kid": header["kid"]})
-    other_audience = (await world.signed_in(await world.client(), resource="https://api.example")).access_token
+    for_another = (await world.signed_in(await world.client(), resource="https://other.example")).access_token
+    for_the_issuer = (await world.signed_in()).access_token
 
-    for bad in (forged, good[:-8] + "AAAAAAAA", other_audience, "nonsense", "a.b.c"):
+    for bad in (forged, good[:-8] + "AAAAAAAA", for_another, for_the_issuer, "nonsense", "a.b.c"):
         assert (await asked(resource_server, bad)).status_code == 401
 
 
 async def test_an_expired_token_is_refused(world: World, resource_server: str) -> None:
-    claims = jwt.decode((await world.signed_in()).access_token, options={"verify_signature": False})
+    claims = jwt.decode((await world.signed_in(resource=API)).access_token, options={"verify_signature": False})
 
     fresh, expired = (signed(world, claims | {"exp": claims["iat"] + lifetime}) for lifetime in (900, -900))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -95,6 +96,19 @@ async def test_a_requested_resource_becomes_the_audience_and_stays_it(world: Wor
         assert (await world.profile(token)).status_code == 401
 
 
+async def test_a_sign_in_over_rest_may_be_for_a_resource(world: World) -> None:
+    """AZ30, AD15: and stays so, through refreshes at both doors."""
+    tokens = await world.signed_in(resource=RESOURCE)
+    rest = (await world.post("/auth/refresh", refreshToken=tokens.refresh_token)).json()
+    refreshed = await world.refreshed(replace(tokens, refresh_token=rest["refreshToken"]))
+
+    for token in (tokens.access_token, rest["accessToken"], refreshed.access_token):
+        assert (await claims_of(world, token, RESOURCE))["aud"] == RESOURCE
+        assert (await world.profile(token)).status_code == 401
+    other = await world.refresh(refreshed, resource="https://other.example")
+    assert (other.status_code, other.json()["error"]) == (400, "invalid_target")
+
+
 async def test_a_session_without_a_resource_may_name_one_at_a_refresh(world: World) -> None:
     tokens = await world.signed_in(await world.client())
 
@@ -120,6 +134,15 @@ async def test_a_resource_is_an_absolute_uri(world: World, resource: str) -> Non
     answer = await world.token(client.auth, grant_type="client_credentials", resource=resource)
 
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_target")
+
+
+@pytest.mark.parametrize("resource", ["", "api", "https://api.example/#x", [RESOURCE], RESOURCE + "x" * 2000])
+async def test_no_sign_in_over_rest_is_for_what_is_no_resource(world: World, resource: object) -> None:
+    """The same rules as at the token endpoint, in the form that errors have here; nobody's password is looked at."""
+    answer = await world.post("/auth/login", email=world.new_email(), password="x", resource=resource)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "validation_failed")
+    assert [fault["field"] for fault in answer.json()["errors"]] == ["resource"]
 
 
 @pytest.mark.parametrize("resource", [RESOURCE + "/", "https://API.example/v1", "https://other.example"])

@@ -28,7 +28,7 @@ async def test_who_signs_in_and_allows_it_gives_the_client_tokens(world: World) 
     assert (answer["state"], answer["iss"]) == (party.state, world.settings.issuer)
     tokens = done.json()
     assert tokens.keys() == {"access_token", "id_token", "refresh_token", "token_type", "expires_in", "scope"}
-    assert (await world.profile(tokens["access_token"])).json()["user"]["email"] == email
+    assert (await world.userinfo(tokens["access_token"])).json()["email"] == email
 
 
 async def test_the_id_token_says_what_the_specification_wants(world: World) -> None:

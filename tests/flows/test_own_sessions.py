@@ -7,7 +7,9 @@ from uuid import uuid4
 import pytest
 from hosted import Browser, Party
 from own_account import bearer, delete, user_of
-from world import PASSWORD, Tokens, World
+from world import PASSWORD, SCOPE, Tokens, World
+
+from idp.domain.scopes import ACCOUNT
 
 
 async def test_the_list_shows_where_a_user_is_signed_in(world: World) -> None:
@@ -74,10 +76,11 @@ async def test_a_refresh_soon_after_writes_nothing(world: World) -> None:
 
 async def test_browsers_are_on_the_list_and_end_with_all_that_hangs_on_them(world: World) -> None:
     """SE15."""
-    party = await Party.registered(world)
+    scope = f"{SCOPE} {ACCOUNT}"
+    party = await Party.registered(world, scope=scope)
     async with Browser(world) as browser:
         mine = await world.signed_in()
-        body = await party.tokens(browser, mine.email)
+        body = await party.tokens(browser, mine.email, scope=scope)
         inside = Tokens(body["access_token"], body["refresh_token"], party.client.client_id, None, mine.email)
 
         ((seen,), (own,)) = [

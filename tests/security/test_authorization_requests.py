@@ -126,6 +126,19 @@ async def test_a_repeated_parameter_is_refused(world: World, name: str, method: 
         assert ("state" in told) is (name != "state")
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_sign_in_is_for_one_resource(world: World, method: str) -> None:
+    """AZ6, AZ30; RFC 8707, section 2."""
+    party = await Party.registered(world)
+    resources = [("resource", "https://api.example/"), ("resource", "https://other.example/")]
+
+    two = await asked(world, [*party.request().items(), *resources], method)
+    and_more = await asked(world, [*party.request(extra="1").items(), *resources, ("extra", "2")], method)
+
+    assert refusal_of(two, party) == "invalid_target"
+    assert refusal_of(and_more, party) == "invalid_request"
+
+
 async def test_a_resource_that_the_client_may_not_have_is_refused(world: World) -> None:
     """AZ30; RFC 8707."""
     party = await Party.registered(world, resources=("https://api.example/",))

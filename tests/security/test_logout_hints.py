@@ -157,8 +157,8 @@ async def test_a_session_is_ended_for_its_own_user_only(world: World) -> None:
 async def test_a_hint_of_a_session_that_is_over_ends_nothing_else(world: World) -> None:
     """LO11: its sign-in goes on."""
     async with signed_in(world) as user, Browser(world) as empty:
-        bearer = {"Authorization": f"Bearer {user.tokens['access_token']}"}
-        await world.http.delete(f"/auth/sessions/{claims_of(user.hint)['sid']}", headers=bearer)
+        rest = await world.signed_in(email=user.email)
+        await world.call("DELETE", f"/auth/sessions/{claims_of(user.hint)['sid']}", rest)
         await empty.get("/oauth2/logout", params={"id_token_hint": user.hint})
 
         assert await user.is_signed_in()

@@ -59,7 +59,7 @@ async def test_a_token_answer_has_the_members_of_rfc_6749(world: World, client: 
         "scope=openid&scope=email",
         "extra=1&extra=1",
         "client_id=a&client_id=a",
-        "resource=https%3A%2F%2Fa.example&resource=https%3A%2F%2Fb.example",
+        "extra=1&extra=1&resource=https%3A%2F%2Fa.example&resource=https%3A%2F%2Fb.example",
     ],
 )
 async def test_a_repeated_parameter_is_refused(world: World, client: Registered, repeated: str) -> None:
@@ -67,6 +67,14 @@ async def test_a_repeated_parameter_is_refused(world: World, client: Registered,
     answer = await posted(world, client, f"grant_type=client_credentials&{repeated}")
 
     assert error_of(answer) == "invalid_request"
+
+
+@pytest.mark.parametrize("other", ["https%3A%2F%2Fb.example", "https%3A%2F%2Fa.example"])
+async def test_a_token_is_for_one_resource(world: World, client: Registered, other: str) -> None:
+    """TE3, AZ30; RFC 8707, section 2: what is asked for together cannot be had."""
+    resources = f"resource=https%3A%2F%2Fa.example&resource={other}"
+
+    assert error_of(await posted(world, client, f"grant_type=client_credentials&{resources}")) == "invalid_target"
 
 
 async def test_a_parameter_without_a_value_counts_as_left_out(world: World, client: Registered) -> None:

@@ -40,7 +40,12 @@ def session_routes(sessions: RestSessions, guard: Guard, limited: Limited, devic
         headers=(HEADER_NAME, "Set-Cookie"),
     )
     async def login(credentials: Credentials) -> tuple[SignedIn, Mapping[str, str]]:
-        done = await sessions.sign_in(credentials.email, credentials.password, device=devices.presented(current()))
+        done = await sessions.sign_in(
+            credentials.email,
+            credentials.password,
+            resource=credentials.resource,
+            device=devices.presented(current()),
+        )
         answer = SignedIn(**Refreshed.of(done.tokens).model_dump(), user=OwnUser.of(done.user))
         return answer, devices.headers(done.device)
 

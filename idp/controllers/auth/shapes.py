@@ -10,6 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 from idp.controllers.claim_shapes import GivenClaims, ShownClaims
 from idp.controllers.shapes import Body, Instant, Shape
 from idp.domain.browser_sessions import BrowserSession
+from idp.domain.client_rules import LONGEST_URI
 from idp.domain.errors import FieldError, ValidationFailed
 from idp.domain.mail_addresses import MAX_EMAIL
 from idp.domain.passwords import FEWEST_CHARACTERS, MOST_CHARACTERS
@@ -56,6 +57,7 @@ NewPassword = Annotated[
 # Any text: what no account can have is simply wrong.
 GivenEmail = Annotated[str, Field(min_length=1, max_length=1000)]
 GivenPassword = Annotated[str, Field(min_length=1, max_length=10_000)]
+GivenResource = Annotated[str, Field(max_length=LONGEST_URI)]
 GivenToken = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
@@ -66,8 +68,11 @@ class Registering(Body):
 
 
 class Credentials(Body):
+    """*resource*: the API that the access tokens are for (RFC 8707), which then open nothing here; left out: this server."""
+
     email: GivenEmail
     password: GivenPassword
+    resource: GivenResource | None = None
 
 
 class RefreshTokenBody(Body):

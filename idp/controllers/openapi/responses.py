@@ -74,9 +74,7 @@ def refusals(declared: Operation, access: str, *, limited: bool, variables: bool
     if declared.takes:
         found += [RequestTimeout, PayloadTooLarge, UnsupportedMediaType]
     if access in ("user", "admin"):
-        found.append(InvalidToken)
-    if access == "admin":
-        found.append(Forbidden)
+        found += [InvalidToken, Forbidden]
     if limited:
         found.append(RateLimited)
     if variables:

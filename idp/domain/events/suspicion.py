@@ -9,7 +9,10 @@ from idp.domain.events.event import Counted, Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessDenied(Event):
-    """A signed-in user asked for what needs a role: an attempt to get more rights, or a mistake of a client."""
+    """
+    A signed-in user asked for what needs a role, or a client that may not act for users here presented a user's token: an
+    attempt to get more rights, or a mistake of a client.
+    """
 
     name = "access_denied"
     severity = "warning"

@@ -10,7 +10,8 @@ from idp.repositories.diagnosis.postgres import connected
 MOST_CLIENTS = 10_000
 
 CLIENTS = """
-SELECT client_id, auth_method, grant_types, application_type, require_pkce, redirect_uris, post_logout_redirect_uris, origins
+SELECT client_id, auth_method, grant_types, scope, application_type, require_pkce,
+    redirect_uris, post_logout_redirect_uris, origins
 FROM clients WHERE enabled ORDER BY created_at DESC LIMIT $1
 """
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from idp.domain.checklist import Item
 from idp.domain.diagnosis import AdministratorFacts, Check, ClientFacts, Stores, TrailFacts, Verdict
 from idp.domain.errors import StoreUnavailable
+from idp.domain.scopes import ACCOUNT, ADMIN
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 NAMED = 5  # so many clients are named, the others counted
@@ -31,6 +32,7 @@ async def examine_contents(stores: Stores, demo: Collection[str], retention: tim
         _addresses(clients),
         _pkce(clients),
         _password_grant(clients),
+        _privileged(clients),
         _chain(trail),
         _retention(trail, retention),
     ]
@@ -111,6 +113,19 @@ def _password_grant(clients: Sequence[ClientFacts]) -> Check:
         finding = f"Clients with the password grant: {_named([client.client_id for client in users])}."
         return Check(Item.PASSWORD_GRANT, Verdict.NOTE, finding, remedy)
     return Check(Item.PASSWORD_GRANT, Verdict.OK, "No client is handed passwords.")
+
+
+def _privileged(clients: Sequence[ClientFacts]) -> Check:
+    """An administrator who signs in to one with `idp:admin` hands it the server; a public one anybody can pose as."""
+    mighty = [client for client in clients if ADMIN in client.scope.split()]
+    others = [client.client_id for client in clients if ACCOUNT in client.scope.split() and client not in mighty]
+    remedy = "Take the scope from each that can do without: `idp clients update --scope` replaces it."
+    if not mighty and not others:
+        return Check(Item.PRIVILEGED_CLIENTS, Verdict.OK, "No client may act for users on /auth or /admin.")
+    named = [(ADMIN, [client.client_id for client in mighty]), (ACCOUNT, others)]
+    finding = "; ".join(f"Clients registered for {scope}: {_named(found)}" for scope, found in named if found)
+    public = any(client.auth_method == "none" for client in mighty)
+    return Check(Item.PRIVILEGED_CLIENTS, Verdict.WARNING if public else Verdict.NOTE, f"{finding}.", remedy)
 
 
 def _chain(facts: TrailFacts) -> Check:

@@ -8,24 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError, OAuth2Error
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError
 
-from idp.domain.clients import Client, is_resource
+from idp.domain.clients import Client
 from idp.domain.errors import EmailNotVerified
 from idp.domain.scopes import granted_scope
 from idp.services.access_tokens import Subject
 from idp.services.authlib_bridge import AsyncHooks
 from idp.services.client_authentication import METHODS
+from idp.services.token_request import InvalidTargetError
 
 if TYPE_CHECKING:
     from idp.services.authorization_server import AuthorizationServer
     from idp.services.token_request import TokenRequest
-
-
-class InvalidTargetError(OAuth2Error):  # type: ignore[misc]
-    """RFC 8707, section 2."""
-
-    error = "invalid_target"
 
 
 class Grant(AsyncHooks):
@@ -45,7 +40,7 @@ class Grant(AsyncHooks):
 
     def generate_token(self, user: Any = None, scope: str | None = None, **_: Any) -> dict[str, Any]:
         """The answer without a refresh token: `save_token` adds that once it exists."""
-        granted = granted_scope(scope, self.allowed_scope())
+        granted = granted_scope(scope, self.allowed_scope(), default=self.default_scope())
         if granted is None:
             raise InvalidScopeError
         return {
@@ -65,6 +60,10 @@ class Grant(AsyncHooks):
     def allowed_scope(self) -> str:
         return self.registered.scope
 
+    def default_scope(self) -> str | None:
+        """What a request that names no scope gets; None: all that is allowed but what must be asked for by name."""
+        return None
+
     def audience_within(self, granted: str | None) -> str | None:
         """The resource that is asked for, which must be the one that the user's grant is for, if that names one."""
         asked = Grant.audience(self)
@@ -77,7 +76,6 @@ class Grant(AsyncHooks):
         resource = self.request.resource
         if resource is None:
             return None
-        allowed = self.registered.resources
-        if not is_resource(resource) or (allowed and resource not in allowed):
+        if not self.registered.may_ask_for(resource):
             raise InvalidTargetError("The client may not ask for that resource.")
         return resource

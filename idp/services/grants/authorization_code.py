@@ -56,6 +56,10 @@ class AuthorizationCodeGrant(Grant, grants.AuthorizationCodeGrant):  # type: ign
         self.require_verified(user.email_verified)
         return user
 
+    def default_scope(self) -> str:
+        """The code's, even if it is for none: what the client may have besides, no user was asked for."""
+        return self._presented.grant.scope
+
     def generate_token(self, user: Any = None, scope: str | None = None, **_: Any) -> dict[str, Any]:
         token = super().generate_token(user=user, scope=scope)
         if "openid" in token["scope"].split():

@@ -1,4 +1,4 @@
-"""A client for itself (RFC 6749, section 4.4). Never a refresh token; `sub` is the client."""
+"""A client for itself (RFC 6749, section 4.4). Never a refresh token; `sub` is the client. /auth and /admin are for users."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import grants
 
 from idp.domain.limits import Category
+from idp.domain.scopes import without_reserved
 from idp.services.access_tokens import Subject
 from idp.services.authlib_bridge import hook
 from idp.services.client_authentication import METHODS
@@ -24,6 +25,9 @@ class ClientCredentialsGrant(Grant, grants.ClientCredentialsGrant):  # type: ign
     async def count(self) -> None:
         """Once the client has proved who it is: nobody else can use up its limit."""
         await self.server.limiter.take(Category.CLIENT, self.registered.client_id)
+
+    def allowed_scope(self) -> str:
+        return without_reserved(self.registered.scope)
 
     def subject(self, user: Any, scope: str) -> Subject:
         client_id = self.registered.client_id

@@ -10,6 +10,7 @@ from authlib.oauth2.rfc6749 import InvalidGrantError, grants
 
 from idp.domain.errors import EmailNotVerified, InvalidCredentials
 from idp.domain.limits import Category
+from idp.domain.scopes import without_reserved
 from idp.domain.users import User
 from idp.services.access_tokens import Subject
 from idp.services.grants import Grant
@@ -30,6 +31,11 @@ class PasswordGrant(Grant, grants.ResourceOwnerPasswordCredentialsGrant):  # typ
 
     def validate_requested_scope(self) -> None:
         """Nothing to do: `generate_token` grants what the client may have, or refuses."""
+
+    def allowed_scope(self) -> str:
+        """No page asks the user here: what needs consent is for a first party alone."""
+        client = self.registered
+        return client.scope if client.first_party else without_reserved(client.scope)
 
     def subject(self, user: User, scope: str) -> Subject:
         session = self.server.new_session(user, self.registered, scope=scope, audience=self.audience())

@@ -42,6 +42,10 @@ class RefreshTokenGrant(Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
         """The scope of the family, also after a refresh that asked for less; and never more than the client has now."""
         return wire(scope for scope in self.session.scope.split() if scope in self.registered.scopes)
 
+    def default_scope(self) -> str:
+        """All that the family still may have, what was asked for by name included."""
+        return self.allowed_scope()
+
     def issue_token(self, user: SessionState, refresh_token: AuthlibRefreshToken) -> dict[str, Any]:
         """
         Asked for no scope, all that the family still may have. The new refresh token keeps the family's (section 6).

@@ -6,11 +6,11 @@ import pytest
 from browser.page_samples import SAMPLES
 
 from idp.controllers.pages.rendering import Pages
-from idp.domain.scopes import SUPPORTED
+from idp.domain.scopes import ADVERTISED
 from idp.gateways.templates import templates_folder
 
 
-@pytest.mark.parametrize(("scope", "by_name"), [*((scope, False) for scope in SUPPORTED), ("photos:read", True)])
+@pytest.mark.parametrize(("scope", "by_name"), [*((scope, False) for scope in ADVERTISED), ("photos:read", True)])
 def test_scopes_of_our_own_are_described_and_those_of_clients_named(scope: str, by_name: bool) -> None:
     values = next(iter(SAMPLES["consent"].values())) | {"scopes": [scope]}
 
