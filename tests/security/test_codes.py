@@ -150,7 +150,7 @@ async def test_of_200_redemptions_at_once_one_at_most_succeeds_and_the_code_is_k
     answers = await asyncio.gather(*(party.redeem(code) for _ in range(200)))
 
     for tokens in winners(answers):
-        assert (await world.profile(tokens["access_token"])).status_code == 401
+        assert (await world.userinfo(tokens["access_token"])).status_code == 401
 
 
 @pytest.mark.parametrize("round_", range(20))
@@ -162,7 +162,7 @@ async def test_of_two_at_once_one_at_most_succeeds_and_its_session_ends(world: W
     answers = await asyncio.gather(party.redeem(code), party.redeem(code))
 
     for tokens in winners(answers):
-        assert (await world.profile(tokens["access_token"])).status_code == 401
+        assert (await world.userinfo(tokens["access_token"])).status_code == 401
         assert is_invalid_grant(await party.refresh(tokens["refresh_token"]))
 
 
@@ -172,13 +172,13 @@ async def test_a_code_that_comes_again_ends_what_came_of_it(world: World, by: st
     party, resource = await Party.registered(world), await world.client()
     code = await code_of(world, party)
     tokens = (await party.redeem(code)).json()
-    assert (await world.profile(tokens["access_token"])).status_code == 200
+    assert (await world.userinfo(tokens["access_token"])).status_code == 200
 
     thief = await Party.registered(world) if by == "another client" else party
     replay = await thief.redeem(code, **{"code_verifier": None} if by == "without verifier" else {})
 
     assert is_invalid_grant(replay)
-    assert (await world.profile(tokens["access_token"])).status_code == 401
+    assert (await world.userinfo(tokens["access_token"])).status_code == 401
     assert is_invalid_grant(await party.refresh(tokens["refresh_token"]))
     state = await world.http.post("/oauth2/introspect", data={"token": tokens["access_token"]}, auth=resource.auth)
     assert state.json() == {"active": False}

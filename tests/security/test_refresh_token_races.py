@@ -76,7 +76,7 @@ async def test_many_families_at_once_do_not_mix(world: World) -> None:
     last = await asyncio.gather(*map(refreshed_often, families))
 
     assert [world.family(tokens) for tokens in last] == [world.family(tokens) for tokens in families]
-    people = [(await world.profile(tokens.access_token)).json()["user"]["email"] for tokens in last]
+    people = [(await world.userinfo(tokens.access_token)).json()["email"] for tokens in last]
     assert people == [tokens.email for tokens in families]
 
 

@@ -24,14 +24,14 @@ async def tokens(world: World, client: Registered) -> Tokens:
 
 async def test_an_access_token_ends_and_its_session_lives_on(world: World, client: Registered, tokens: Tokens) -> None:
     """IR6."""
-    assert (await world.profile(tokens.access_token)).status_code == 200
+    assert (await world.userinfo(tokens.access_token)).status_code == 200
 
     assert await revoked(world, client, tokens.access_token)
 
-    assert (await world.profile(tokens.access_token)).status_code == 401
+    assert (await world.userinfo(tokens.access_token)).status_code == 401
     assert await both_active(world, client, tokens) == [False, True]
     refreshed = await world.refreshed(tokens)
-    assert (await world.profile(refreshed.access_token)).status_code == 200
+    assert (await world.userinfo(refreshed.access_token)).status_code == 200
 
 
 async def test_a_refresh_token_takes_its_session_and_its_access_tokens_along(
@@ -40,7 +40,7 @@ async def test_a_refresh_token_takes_its_session_and_its_access_tokens_along(
     """IR6, RF13."""
     assert await revoked(world, client, tokens.refresh_token)
 
-    assert (await world.profile(tokens.access_token)).status_code == 401
+    assert (await world.userinfo(tokens.access_token)).status_code == 401
     assert await both_active(world, client, tokens) == [False, False]
     assert (await world.refresh(tokens)).json()["error"] == "invalid_grant"
     assert (await world.session(tokens))["revoked_reason"] == "token_revoked"
@@ -90,7 +90,7 @@ async def test_nobody_ends_the_token_of_another_client(world: World, client: Reg
         assert await revoked(world, other, tokens.refresh_token)
 
     assert await both_active(world, client, tokens) == [True, True]
-    assert (await world.profile(tokens.access_token)).status_code == 200
+    assert (await world.userinfo(tokens.access_token)).status_code == 200
     session_id = (await world.session(tokens))["id"]
     await world.services.session_service.watch.strangers.write()
     assert len(await world.events("refresh_token_of_another_client", session_id=session_id)) == 2
@@ -102,7 +102,7 @@ async def test_a_public_client_gives_its_tokens_back_by_its_name(world: World) -
     tokens = await world.signed_in(public)
 
     assert await revoked(world, public, tokens.access_token)
-    assert (await world.profile(tokens.access_token)).status_code == 401
+    assert (await world.userinfo(tokens.access_token)).status_code == 401
     assert await revoked(world, public, tokens.refresh_token)
     assert (await world.refresh(tokens)).json()["error"] == "invalid_grant"
 
@@ -185,7 +185,7 @@ async def test_a_revocation_here_is_one_at_another_node_at_once(world: World, st
     assert await revoked(world, client, other.refresh_token)
 
     assert await active(strict, client, tokens.access_token, other.refresh_token) == [False, False]
-    assert (await strict.profile(tokens.access_token)).status_code == 401
+    assert (await strict.userinfo(tokens.access_token)).status_code == 401
     assert (await strict.refresh(other)).json()["error"] == "invalid_grant"
 
 
