@@ -224,7 +224,8 @@ def _families(settings: Settings, secrets: Sequence[bytes], redis: RedisStore, m
 
 
 def _limits(settings: Settings) -> dict[Category, Limit]:
-    chosen = {category: getattr(settings, f"limit_{category}") for category in Category}
+    named = {category: getattr(settings, f"limit_{category}") for category in set(Category) - {Category.CLIENT_PROOF}}
+    chosen = {**named, Category.CLIENT_PROOF: settings.limit_login}
     return {
         category: category.limit(limit.count, limit.window) for category, limit in chosen.items() if limit is not None
     }

@@ -23,7 +23,6 @@ from idp.controllers.operation import operation
 from idp.domain.clients import Client
 from idp.domain.errors import FieldError, InvalidToken, Malformed, UnsupportedMediaType, ValidationFailed
 from idp.domain.events import origin
-from idp.domain.limits import Category
 from idp.services.dynamic_registration import DynamicRegistration, Issued
 from idp.services.rate_limiter import RateLimiter
 from idp.services.registration_metadata import metadata_of
@@ -96,12 +95,13 @@ class _Guard:
     def _guarded(self, view: View, check: Callable[[dict[str, Any]], Awaitable[None]]) -> View:
         @functools.wraps(view)
         async def guarded(**variables: Any) -> Any:
+            client_id = str(variables.get("client_id", ""))
             try:
                 await check(variables)
                 origin.set(replace(origin.get(), actor=ACTOR))
                 return await view(**variables)
             except InvalidToken as refusal:
-                await self._limiter.take(Category.LOGIN, current().address)
+                await self._limiter.take_failed_client(current().address, client_id)
                 return _error(401, "invalid_token", refusal.detail, {"WWW-Authenticate": CHALLENGE})
             except ValidationFailed as refusal:
                 return _invalid(refusal)

@@ -19,6 +19,7 @@ class Per(StrEnum):
     """Whose calls are counted together. An address is an IPv4 address or the /64 of an IPv6 one."""
 
     ADDRESS = "address"
+    ADDRESS_AND_CLIENT = "address and client"
     USER = "user"
     CLIENT = "client"
 
@@ -31,6 +32,7 @@ class Category(StrEnum):
     ADMIN = "admin"
     CLIENT = "client"
     AUTHORIZE = "authorize"
+    CLIENT_PROOF = "client_proof"
 
     @property
     def per(self) -> Per:
@@ -55,12 +57,15 @@ class Rule:
 
 
 POLICY: Mapping[Category, Rule] = {
-    Category.LOGIN: Rule(Per.ADDRESS, "every password attempt at any door, and every failed client authentication"),
+    Category.LOGIN: Rule(Per.ADDRESS, "password attempts at every door"),
     Category.REGISTER: Rule(Per.ADDRESS, "registrations"),
     Category.REFRESH: Rule(Per.USER, "refreshes, at /auth/refresh and at the token endpoint"),
     Category.API: Rule(Per.ADDRESS, "the rest of /auth, and the userinfo endpoint"),
     Category.ADMIN: Rule(Per.USER, "/admin, and calls of a client that may not act for users here"),
     Category.CLIENT: Rule(Per.CLIENT, "calls of an authenticated client for itself"),
+    Category.CLIENT_PROOF: Rule(
+        Per.ADDRESS_AND_CLIENT, "failed client authentications, as many as password attempts: `IDP_LIMIT_LOGIN`"
+    ),
     Category.AUTHORIZE: Rule(
         Per.ADDRESS, "authorization requests, and requests to sign out by POST: each is kept", bytes_each=1024
     ),

@@ -88,7 +88,10 @@ class RedisLimits:
         self._recovery = None
 
     def _name(self, category: Category, subject: str) -> bytes:
-        counted = network(subject) if category.per is Per.ADDRESS else subject
+        counted = subject
+        if category.per in (Per.ADDRESS, Per.ADDRESS_AND_CLIENT):
+            address, blank, client = subject.partition(" ")
+            counted = network(address) + blank + client
         digest = hmac.digest(self._key, f"{category}:{counted}".encode("utf-8", "surrogatepass"), "sha256")
         return b"rl:{" + urlsafe_b64encode(digest[:15]) + b"}"
 

@@ -18,14 +18,20 @@ from authlib.oauth2.rfc6749 import InvalidClientError, InvalidGrantError
 from idp.domain.authorization_codes import AuthorizedGrant
 from idp.domain.clients import PRIVATE_KEY_JWT, Client, Clients
 from idp.domain.errors import InvalidCredentials, InvalidToken
-from idp.domain.limits import Category
 from idp.domain.sessions import Session
 from idp.domain.users import User, Users
 from idp.services.access_tokens import AccessTokens
 from idp.services.authlib_bridge import AsyncHooks, run
 from idp.services.authorization_codes import CodeService
 from idp.services.client_assertions import ClientAssertions
-from idp.services.client_authentication import AuthlibClient, ClientRefused, presented_method
+from idp.services.client_authentication import (
+    REGISTERED_FOR,
+    AuthlibClient,
+    ClientRefused,
+    claimed_client_id,
+    presented_method,
+    presented_secret,
+)
 from idp.services.grants.authorization_code import NOT_VALID
 from idp.services.grants.refresh_token import NO_LONGER_VALID
 from idp.services.id_tokens import IdTokens
@@ -106,9 +112,8 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
             status, body, extra = error()
             return Answer(status, dict(body), extra)
         status, body, extra = await run(self.create_token_response, request)
-        if body.get("error") == InvalidClientError.error:
-            # Counted after the fact: a client that can authenticate is never refused for what others do from its address.
-            await self.limiter.take(Category.LOGIN, address)
+        if request.guessed:
+            await self.limiter.take_failed_client(address, claimed_client_id(request))
         client = request.client.client if request.client else None
         device = request.device.token if request.device and status == 200 else None
         return Answer(status, dict(body), extra, client, device)
@@ -143,6 +148,7 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
             client = self._authenticated(request, methods, endpoint)
         except ClientRefused as refusal:
             refusal.challenged = "Authorization" in request.headers
+            request.guessed = not refusal.proved
             raise
         # Known to the answer even when the rest of the request is refused: its pages may read the error (CORS).
         request.client = client
@@ -157,8 +163,18 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
         except ClientRefused:
             raise
         except InvalidClientError as error:
-            raise ClientRefused from error
+            raise ClientRefused(self._other_way(request, method)) from error
         return client
+
+    def _other_way(self, request: TokenRequest, method: str) -> str | None:
+        """What to tell a client that has sent its own secret, but not in the way it is registered for."""
+        other = {"client_secret_basic": "client_secret_post", "client_secret_post": "client_secret_basic"}.get(method)
+        secret = presented_secret(request) if other else None
+        query: Any = self.query_client  # synchronous here: Authlib calls back the same way
+        client: AuthlibClient | None = query(request.form.get("client_id", "")) if secret else None
+        if client is None or other is None or secret is None or not client.check_client_secret(secret):
+            return None
+        return REGISTERED_FOR[other] if client.check_endpoint_auth_method(other, "token") else None
 
     async def save_token(self, token: dict[str, Any], request: TokenRequest) -> None:
         """The one write of a token request: a session started, or its refresh token rotated, in one atomic step."""

@@ -19,13 +19,18 @@ from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 from idp.domain.clients import PRIVATE_KEY_JWT, Client
 from idp.services.token_request import TokenRequest
 
+# What a client is told that has sent its own secret in another way than it is registered for.
+REGISTERED_FOR = {
+    "client_secret_basic": "The client is registered for client_secret_basic: send the secret in the Authorization header.",
+    "client_secret_post": "The client is registered for client_secret_post: send client_id and client_secret in the body.",
+}
 METHODS = ("client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT, "none")
 
 
 class ClientRefused(InvalidClientError):  # type: ignore[misc]
     """
     One status, text and header, whether the client is unknown, disabled or has another secret. Another *description* only
-    for who has proved to hold the client's key.
+    for who has *proved* to hold the client's key or secret; such a refusal is no guess, and not counted as one.
 
     *challenged*: the request had an Authorization header. Without one a challenge does harm: a browser asks its user for a
     password, and oauth4webapi (openid-client) throws the challenge instead of the error in the body.
@@ -33,8 +38,9 @@ class ClientRefused(InvalidClientError):  # type: ignore[misc]
 
     challenged = False
 
-    def __init__(self, description: str = "Client authentication failed.") -> None:
-        super().__init__(description, status_code=401)
+    def __init__(self, description: str | None = None) -> None:
+        super().__init__(description or "Client authentication failed.", status_code=401)
+        self.proved = description is not None
 
     def get_headers(self) -> list[tuple[str, str]]:
         common = [header for header in super().get_headers() if header[0] != "WWW-Authenticate"]
@@ -76,11 +82,26 @@ def presented_method(request: TokenRequest) -> str:
     if "client_secret" in form:
         raise InvalidRequestError("Use one method of client authentication, not two.")
     client_id, secret = _basic(header)
-    if not client_id or not secret:
+    if not client_id:
         raise ClientRefused
-    if form.get("client_id", client_id) != client_id:
+    if form.setdefault("client_id", client_id) != client_id:
         raise InvalidRequestError("The client_id parameter names another client than the Authorization header.")
-    return "client_secret_basic"
+    # A name without a secret is what a public client has (Go's x/oauth2 sends it so at first).
+    return "client_secret_basic" if secret else "none"
+
+
+def presented_secret(request: TokenRequest) -> str | None:
+    """Of a request that `presented_method` could read."""
+    header = request.headers.get("Authorization", "")
+    return _basic(header)[1] if header.lower().startswith("basic ") else request.form.get("client_secret")
+
+
+def claimed_client_id(request: TokenRequest) -> str:
+    """Whom a refused request names, as far as it can be read; unproven, for counting only."""
+    try:
+        return request.form.get("client_id") or _basic(request.headers.get("Authorization", ""))[0]
+    except ClientRefused:
+        return ""
 
 
 def _basic(header: str) -> tuple[str, str]:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
+from authlib.oauth2.rfc6749 import InvalidRequestError
 
 from idp.domain.clients import Client
 from idp.domain.limits import Category
 from idp.services.authlib_bridge import run
 from idp.services.authorization_server import Answer, AuthorizationServer
+from idp.services.client_authentication import claimed_client_id
 from idp.services.rate_limiter import RateLimiter
 from idp.services.token_request import TokenRequest
 
@@ -64,8 +65,7 @@ class ClientCalls:
         return client
 
     async def _refused(self, error: OAuth2Error, request: TokenRequest) -> Answer:
-        if isinstance(error, InvalidClientError):
-            # Counted after the fact: a client that can authenticate is never refused for what others do from its address.
-            await self.limiter.take(Category.LOGIN, request.address)
+        if request.guessed:
+            await self.limiter.take_failed_client(request.address, claimed_client_id(request))
         status, body, extra = error()
         return Answer(status, dict(body), extra, request.client.client if request.client else None)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from idp.domain.errors import RateLimited
 from idp.domain.limits import Category, Limits, taken
+
+# An address may fail at most so many times as often as one client may.
+CLIENT_SLOTS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +28,13 @@ class RateLimiter:
         taken.get().decision = decision
         if not decision.allowed:
             raise RateLimited(decision.retry_after, reason=f"limit of {category}")
+
+    async def take_failed_client(self, address: str, claimed_client_id: str) -> None:
+        """
+        Counts a failed authentication of that client from *address*, after the fact: a client that can authenticate is never
+        refused for what others do from its address, and no probe of a client uses up the sign-ins of users.
+
+        Raises `RateLimited`. Names of clients fall into a few slots, so that inventing names gains little.
+        """
+        slot = hashlib.sha256(claimed_client_id.encode("utf-8", "surrogatepass")).digest()[0] % CLIENT_SLOTS
+        await self.take(Category.CLIENT_PROOF, f"{address} {slot}")

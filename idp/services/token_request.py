@@ -35,6 +35,8 @@ class FormPayload(OAuth2Payload):  # type: ignore[misc]
 
 class TokenRequest(OAuth2Request):  # type: ignore[misc]
     """
+    *guessed*: client authentication failed, and not for a secret that is right but sent in another way.
+
     *session* is the one that a grant is about to start, *code* the one that it redeems for that. *refresh_token* is what was
     presented. *address* is the caller's, *device_token* what it presents of a device; *device* is set by a grant after which
     it is known.
@@ -49,6 +51,7 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
     code: PresentedCode | None
     refresh_token: AuthlibRefreshToken | None
     device: Device | None
+    guessed: bool
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
         self.client = self.auth_method = self.user = None
         self.authorization_code = self.refresh_token = self.credential = None
         self.session = self.device = self.code = None
+        self.guessed = False
         self.address = address
         self.device_token = device_token
         self._scope = self._body = None

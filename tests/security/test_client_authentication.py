@@ -176,7 +176,9 @@ async def test_only_the_registered_method_is_taken(world: World, registered: str
     email = await world.registered()
     fields = {"grant_type": "password", "username": email, "password": PASSWORD} | ways[presented]()
 
-    assert refused(await asked(world, header, **fields))
+    answer = await asked(world, header, **fields)
+
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("secret", [{"client_secret": ""}, {"client_secret[]": "x"}, {"client_secret": "null"}, {}])

@@ -64,18 +64,18 @@ async def test_another_address_has_limits_of_its_own(caller: Caller) -> None:
     assert (await caller.login(caller.world.new_email())).status_code == 401
 
 
-async def test_rest_grant_and_failed_clients_share_one_limit(caller: Caller) -> None:
+async def test_rest_and_grant_share_one_limit_and_failed_clients_have_their_own(caller: Caller) -> None:
     """PW20, LK15."""
     client = await caller.world.client()
     answers = [
         await caller.login(caller.world.new_email()),
-        await caller.grant(client, caller.world.new_email()),
         await caller.token(client, secret="wrong", grant_type="client_credentials"),
         await caller.token(client, secret="wrong", grant_type="password", username="x", password=WRONG),
+        await caller.grant(client, caller.world.new_email()),
     ]
 
-    assert [answer.status_code for answer in answers] == [401, 400, 401, 401]
-    assert [left(answer)[1] for answer in answers] == [4, 3, 2, 1]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 400]
+    assert [left(answer)[1] for answer in answers] == [4, 4, 3, 3]
 
 
 async def test_who_guesses_client_secrets_is_refused(caller: Caller) -> None:
