@@ -1,9 +1,8 @@
 """
 Password hashes that other systems made: which of them may be stored, and what each says.
 
-Every form that can be told from its own text is read here; `idp.gateways.passwords` compares. A hash says itself how much
-work a comparison is, and it was written by somebody else: one that would cost more than `MOST` allows is refused when it is
-imported, or anyone who knows the address could keep the server busy.
+Every form that can be told from its own text is read here; `idp.domain.affordable_hashes` says what one may cost,
+`idp.gateways.passwords` compares.
 
     $2a$ $2b$ $2y$                                       bcrypt
     bcrypt$$2b$…  bcrypt_sha256$$2b$…                    bcrypt of Django
@@ -13,45 +12,42 @@ imported, or anyone who knows the address could keep the server busy.
     pbkdf2_sha256$600000$salt$DIGEST                     PBKDF2 of Django; pbkdf2_sha1
     $scrypt$ln=16,r=8,p=1$SALT$DIGEST                    scrypt of passlib and as a PHC string (RFC 7914)
     scrypt$16384$salt$8$5$DIGEST                         scrypt of Django
+    {bcrypt}$2a$…  {argon2}$argon2id$…                   the same with Spring Security's prefix
+    pbkdf2:sha256:1000000$salt$HEX  scrypt:32768:8:1$…   Werkzeug (Flask)
+    $wp$2y$…                                             bcrypt of WordPress, from 6.8
+    $P$B…  $H$9…                                         phpass: WordPress until 6.8, phpBB
+    AQAAAA…  A…==                                        ASP.NET Core Identity, versions 3 and 2
 """
 
 from __future__ import annotations
 
-import binascii
 import re
-from base64 import b64decode, b64encode
+import struct
+from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 
-MIB = 1024 * 1024
-
-
-class UnusableHash(ValueError):
-    """A sentence that says why, and never repeats the hash."""
-
-
-@dataclass(frozen=True, slots=True)
-class Most:
-    """
-    What one comparison may cost: about a second of one core. Above every default of the systems that these hashes come from
-    (Django 6: 1,200,000 iterations of PBKDF2; Keycloak: 1,300,000 of SHA-1; argon2-cffi and passlib: 64 MiB).
-    """
-
-    bcrypt_rounds: int = 16
-    pbkdf2_iterations: int = 2_000_000
-    scrypt_memory: int = 128 * MIB
-    scrypt_work: int = 512 * MIB  # memory times parallelism
-    argon2_memory: int = 128 * MIB
-    argon2_work: int = 1024 * MIB  # memory times passes
-    argon2_lanes: int = 16
-    salt: int = 128  # bytes
-    digest: int = 128
-    text: int = 1024
-
-
-MOST = Most()
-FEWEST_ROUNDS, LEAST_DIGEST = 4, 16
-LEAST_ARGON2_SALT, LEAST_ARGON2_PER_LANE = 8, 8  # bytes, KiB: RFC 9106, section 3.1
+from idp.domain.affordable_hashes import (
+    LEAST_ARGON2_PER_LANE,
+    LEAST_ARGON2_SALT,
+    MIB,
+    MOST,
+    Argon2,
+    Bcrypt,
+    BcryptReads,
+    ForeignHash,
+    Pbkdf2,
+    Phpass,
+    Scrypt,
+    UnusableHash,
+    affordable_bcrypt,
+    affordable_pbkdf2,
+    affordable_phpass,
+    affordable_scrypt,
+    decoded,
+    logarithm,
+    sized_digest,
+    sized_salt,
+)
 
 # The salt's last character carries two bits, so only four of the 64 are possible; bcrypt refuses the others.
 BCRYPT_SALT = r"(?P<salt>[./A-Za-z0-9]{21}[.Oeu])"
@@ -75,63 +71,34 @@ SCRYPT = re.compile(
 DJANGO_SCRYPT = re.compile(
     r"scrypt\$(?P<n>[0-9]{1,10})\$(?P<salt>[!-#%-~]+)\$(?P<r>[0-9]{1,9})\$(?P<p>[0-9]{1,9})\$(?P<digest>[A-Za-z0-9+/]+=*)"
 )
+WERKZEUG_PBKDF2 = re.compile(
+    r"pbkdf2:(?P<algorithm>sha1|sha256|sha512):(?P<iterations>[0-9]{1,9})\$(?P<salt>[!-#%-~]+)\$(?P<hexadecimal>(?:[0-9a-f]{2})+)"
+)
+WERKZEUG_SCRYPT = re.compile(
+    r"scrypt:(?P<n>[0-9]{1,10}):(?P<r>[0-9]{1,9}):(?P<p>[0-9]{1,9})\$(?P<salt>[!-#%-~]+)\$(?P<hexadecimal>(?:[0-9a-f]{2})+)"
+)
+WORDPRESS = re.compile(rf"\$wp{BCRYPT.pattern}")
+PHPASS_DIGITS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+PHPASS = re.compile(r"\$[PH]\$(?P<rounds>[./0-9A-Za-z])(?P<salt>[./0-9A-Za-z]{8})(?P<digest>[./0-9A-Za-z]{22})")
+# By its first bytes: version 3 and the algorithm's number, or version 2 and the length that it always has.
+ASPNET = re.compile(r"AQAAAA[A-Za-z0-9+/]+={0,2}|A[A-P][A-Za-z0-9+/]{63}[AQgw]==")
+ASPNET_V2, ASPNET_V2_ITERATIONS = struct.Struct(">B16s32s"), 1000
+ASPNET_V3, LEAST_ASPNET_SALT = struct.Struct(">BIII"), 16
+ASPNET_ALGORITHMS = {0: "sha1", 1: "sha256", 2: "sha512"}
+SPRING = re.compile(r"\{(?:bcrypt|argon2(?:@SpringSecurity_v5_8)?)\}(?=\$2|\$argon2)")
 DJANGO_BCRYPT_SHA256, DJANGO_BCRYPT, DJANGO_ARGON2 = "bcrypt_sha256$", "bcrypt$", "argon2$"
-
-
-@dataclass(frozen=True, slots=True)
-class Bcrypt:
-    """*of_sha256*: Django hashed the hexadecimal SHA-256 of the password. *salt* and *digest* are in bcrypt's base64."""
-
-    rounds: int
-    salt: str
-    digest: str
-    of_sha256: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Pbkdf2:
-    """RFC 8018. *algorithm* is a name that hashlib knows."""
-
-    algorithm: str
-    iterations: int
-    salt: bytes
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Scrypt:
-    n: int
-    r: int
-    p: int
-    salt: bytes
-    digest: bytes
-
-    @property
-    def memory(self) -> int:
-        """In bytes (RFC 7914, section 2)."""
-        return 128 * self.n * self.r
-
-
-@dataclass(frozen=True, slots=True)
-class Argon2:
-    """*text* is the PHC string, *kind* `i`, `d` or `id`."""
-
-    kind: str
-    text: str
-
-
-ForeignHash = Bcrypt | Pbkdf2 | Scrypt | Argon2
 
 
 def foreign_hash(text: str) -> ForeignHash:
     """What *text* says. Raises `UnusableHash` for a form that is not known, and for one that would cost too much."""
     if len(text) > MOST.text:
         raise UnusableHash("The password hash is too long to be one.")
+    text = SPRING.sub("", text, count=1) if text.startswith("{") else text
     for pattern, read in READERS:
         if match := pattern.fullmatch(text):
             return read(match)
     if text.startswith(DJANGO_BCRYPT_SHA256):
-        return _bcrypt(BCRYPT.fullmatch(text.removeprefix(DJANGO_BCRYPT_SHA256)), of_sha256=True)
+        return _bcrypt(BCRYPT.fullmatch(text.removeprefix(DJANGO_BCRYPT_SHA256)), BcryptReads.SHA256)
     if text.startswith(DJANGO_BCRYPT):
         return _bcrypt(BCRYPT.fullmatch(text.removeprefix(DJANGO_BCRYPT)))
     if text.startswith(DJANGO_ARGON2) and (match := ARGON2.fullmatch("$" + text.removeprefix(DJANGO_ARGON2))):
@@ -146,7 +113,7 @@ def pbkdf2_text(algorithm: str, iterations: int, salt: bytes, digest: bytes) -> 
 
 def scrypt_text(n: int, r: int, p: int, salt: bytes, digest: bytes) -> str:
     """As `pbkdf2_text`. Raises `UnusableHash` when *n* is no power of two."""
-    return f"$scrypt$ln={_logarithm(n)},r={r},p={p}${_base64(salt)}${_base64(digest)}"
+    return f"$scrypt$ln={logarithm(n)},r={r},p={p}${_base64(salt)}${_base64(digest)}"
 
 
 def argon2_text(kind: str, version: int, memory: int, passes: int, lanes: int, salt: bytes, digest: bytes) -> str:
@@ -154,48 +121,62 @@ def argon2_text(kind: str, version: int, memory: int, passes: int, lanes: int, s
     return f"$argon2{kind}$v={version}$m={memory},t={passes},p={lanes}${_base64(salt)}${_base64(digest)}"
 
 
-def _bcrypt(match: re.Match[str] | None, *, of_sha256: bool = False) -> Bcrypt:
+def _bcrypt(match: re.Match[str] | None, reads: BcryptReads = BcryptReads.PASSWORD) -> Bcrypt:
     if match is None:
         raise _unknown()
-    if not FEWEST_ROUNDS <= int(match["rounds"]) <= MOST.bcrypt_rounds:
-        raise UnusableHash(f"bcrypt takes {FEWEST_ROUNDS} to {MOST.bcrypt_rounds} rounds here.")
-    return Bcrypt(int(match["rounds"]), match["salt"], match["digest"], of_sha256)
+    return affordable_bcrypt(int(match["rounds"]), match["salt"], match["digest"], reads)
 
 
 def _pbkdf2(match: re.Match[str]) -> Pbkdf2:
-    digest = _sized(match["digest"], match.groupdict().get("length"))
-    return _affordable_pbkdf2(match, _salt(_decoded(match["salt"])), digest)
+    digest, length = decoded(match["digest"]), match["length"]
+    if length is not None and int(length) != len(digest):
+        raise UnusableHash("The digest is longer or shorter than it says.")
+    return affordable_pbkdf2(match["algorithm"] or "sha1", int(match["iterations"]), decoded(match["salt"]), digest)
 
 
 def _django_pbkdf2(match: re.Match[str]) -> Pbkdf2:
-    return _affordable_pbkdf2(match, _salt(match["salt"].encode()), _sized(match["digest"]))
-
-
-def _affordable_pbkdf2(match: re.Match[str], salt: bytes, digest: bytes) -> Pbkdf2:
-    iterations = int(match["iterations"])
-    if not 1 <= iterations <= MOST.pbkdf2_iterations:
-        raise UnusableHash(f"PBKDF2 takes 1 to {MOST.pbkdf2_iterations:,} iterations here.")
-    return Pbkdf2(match["algorithm"] or "sha1", iterations, salt, digest)
+    salt, digest = match["salt"].encode(), decoded(match["digest"])
+    return affordable_pbkdf2(match["algorithm"], int(match["iterations"]), salt, digest)
 
 
 def _scrypt(match: re.Match[str]) -> Scrypt:
-    return _affordable_scrypt(match, 1 << int(match["ln"]), _salt(_decoded(match["salt"])))
+    salt, digest = decoded(match["salt"]), decoded(match["digest"])
+    return affordable_scrypt(1 << int(match["ln"]), int(match["r"]), int(match["p"]), salt, digest)
 
 
-def _django_scrypt(match: re.Match[str]) -> Scrypt:
-    return _affordable_scrypt(match, 1 << _logarithm(int(match["n"])), _salt(match["salt"].encode()))
+def _text_scrypt(match: re.Match[str]) -> Scrypt:
+    """Of Django and Werkzeug, whose salt is text."""
+    hexadecimal = match.groupdict().get("hexadecimal")
+    digest = bytes.fromhex(hexadecimal) if hexadecimal else decoded(match["digest"])
+    return affordable_scrypt(int(match["n"]), int(match["r"]), int(match["p"]), match["salt"].encode(), digest)
 
 
-def _affordable_scrypt(match: re.Match[str], n: int, salt: bytes) -> Scrypt:
-    found = Scrypt(n, int(match["r"]), int(match["p"]), salt, _sized(match["digest"]))
-    # RFC 7914, section 2: N is a power of two, larger than 1 and less than 2^(128 * r / 8).
-    if n < 2 or found.r < 1 or found.p < 1 or n.bit_length() > 16 * found.r:
-        raise UnusableHash("The parameters of scrypt are none that it takes.")
-    if found.memory > MOST.scrypt_memory or found.memory * found.p > MOST.scrypt_work:
-        raise UnusableHash(
-            f"scrypt takes {MOST.scrypt_memory // MIB} MiB here, and {MOST.scrypt_work // MIB} MiB times p."
-        )
-    return found
+def _werkzeug_pbkdf2(match: re.Match[str]) -> Pbkdf2:
+    salt, digest = match["salt"].encode(), bytes.fromhex(match["hexadecimal"])
+    return affordable_pbkdf2(match["algorithm"], int(match["iterations"]), salt, digest)
+
+
+def _wordpress(match: re.Match[str]) -> Bcrypt:
+    return _bcrypt(match, BcryptReads.WORDPRESS)
+
+
+def _phpass(match: re.Match[str]) -> Phpass:
+    return affordable_phpass(PHPASS_DIGITS.index(match["rounds"]), match["salt"], match["digest"])
+
+
+def _aspnet(match: re.Match[str]) -> Pbkdf2:
+    """ASP.NET Core Identity: a byte for the version, then what that says."""
+    raw = decoded(match[0])
+    if len(raw) == ASPNET_V2.size and raw[0] == 0:
+        _, salt, digest = ASPNET_V2.unpack(raw)
+        return affordable_pbkdf2("sha1", ASPNET_V2_ITERATIONS, salt, digest)
+    if len(raw) < ASPNET_V3.size or raw[0] != 1:
+        raise _unknown()
+    _, algorithm, iterations, length = ASPNET_V3.unpack_from(raw)
+    salt, digest = raw[ASPNET_V3.size :][:length], raw[ASPNET_V3.size + length :]
+    if algorithm not in ASPNET_ALGORITHMS or length < LEAST_ASPNET_SALT:
+        raise _unknown()
+    return affordable_pbkdf2(ASPNET_ALGORITHMS[algorithm], iterations, salt, digest)
 
 
 def _argon2(match: re.Match[str]) -> Argon2:
@@ -206,8 +187,8 @@ def _argon2(match: re.Match[str]) -> Argon2:
         raise UnusableHash(
             f"Argon2 takes {MOST.argon2_memory // MIB} MiB here, and {MOST.argon2_work // MIB} MiB times the passes."
         )
-    _sized(match["digest"])
-    if len(_salt(_decoded(match["salt"]))) < LEAST_ARGON2_SALT:
+    sized_digest(decoded(match["digest"]))
+    if len(sized_salt(decoded(match["salt"]))) < LEAST_ARGON2_SALT:
         raise UnusableHash(f"The salt of Argon2 has {LEAST_ARGON2_SALT} bytes at least.")
     return Argon2(match["kind"], match[0])
 
@@ -218,36 +199,13 @@ READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], ForeignHash]], .
     (PBKDF2, _pbkdf2),
     (DJANGO_PBKDF2, _django_pbkdf2),
     (SCRYPT, _scrypt),
-    (DJANGO_SCRYPT, _django_scrypt),
+    (DJANGO_SCRYPT, _text_scrypt),
+    (WERKZEUG_PBKDF2, _werkzeug_pbkdf2),
+    (WERKZEUG_SCRYPT, _text_scrypt),
+    (WORDPRESS, _wordpress),
+    (PHPASS, _phpass),
+    (ASPNET, _aspnet),
 )
-
-
-def _sized(text: str, length: str | None = None) -> bytes:
-    digest = _decoded(text)
-    if not LEAST_DIGEST <= len(digest) <= MOST.digest or (length is not None and int(length) != len(digest)):
-        raise UnusableHash(f"The digest has {LEAST_DIGEST} to {MOST.digest} bytes, as many as it says.")
-    return digest
-
-
-def _salt(salt: bytes) -> bytes:
-    if len(salt) > MOST.salt:
-        raise UnusableHash(f"The salt has {MOST.salt} bytes at most.")
-    return salt
-
-
-def _decoded(text: str) -> bytes:
-    """Base64, padded or not, also with passlib's `.` for `+`."""
-    bare = text.rstrip("=").replace(".", "+")
-    try:
-        return b64decode(bare + "=" * (-len(bare) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise UnusableHash("The salt or the digest is no base64.") from None
-
-
-def _logarithm(n: int) -> int:
-    if n < 1 or n & (n - 1):
-        raise UnusableHash("N of scrypt is a power of two.")
-    return n.bit_length() - 1
 
 
 def _base64(octets: bytes) -> str:
@@ -256,5 +214,5 @@ def _base64(octets: bytes) -> str:
 
 def _unknown() -> UnusableHash:
     return UnusableHash(
-        "This is no password hash that can be used: bcrypt, Argon2, PBKDF2 or scrypt, in a form that docs/import.md lists."
+        "This is no password hash that can be used: bcrypt, Argon2, PBKDF2, scrypt or phpass, as docs/import.md lists."
     )

@@ -46,7 +46,7 @@ class Passwords(Protocol):
         """
 
     def require_usable(self, stored: str) -> None:
-        """Raises `idp.domain.password_hashes.UnusableHash` for what `verify` would call damaged. Computes no hash."""
+        """Raises `idp.domain.affordable_hashes.UnusableHash` for what `verify` would call damaged. Computes no hash."""
 
 
 def normalised(password: str) -> str:

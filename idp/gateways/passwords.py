@@ -28,17 +28,9 @@ from typing import TypeVar
 
 import bcrypt
 
+from idp.domain.affordable_hashes import FEWEST_ROUNDS, MOST, Argon2, Bcrypt, ForeignHash, UnusableHash
 from idp.domain.errors import PasswordsBusy
-from idp.domain.password_hashes import (
-    BCRYPT_SALT,
-    FEWEST_ROUNDS,
-    MOST,
-    Argon2,
-    Bcrypt,
-    ForeignHash,
-    UnusableHash,
-    foreign_hash,
-)
+from idp.domain.password_hashes import BCRYPT_SALT, foreign_hash
 from idp.domain.passwords import Verdict, normalised
 from idp.gateways import password_checks
 from idp.gateways.password_checks import bcrypt_digest

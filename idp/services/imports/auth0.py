@@ -15,7 +15,8 @@ from base64 import b64decode
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from idp.domain.password_hashes import UnusableHash, scrypt_text
+from idp.domain.affordable_hashes import UnusableHash
+from idp.domain.password_hashes import scrypt_text
 from idp.domain.user_imports import ImportedUser
 from idp.domain.users import UserStatus
 from idp.services.imports.members import Members, instant, passable_claims, passable_name

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from idp.domain.password_hashes import UnusableHash
+from idp.domain.affordable_hashes import UnusableHash
 from idp.domain.passwords import Passwords
 from idp.domain.user_imports import Entry, Fate, ImportedUser, Source, UserImports
 from idp.services.imports import auth0, jsonl, keycloak
