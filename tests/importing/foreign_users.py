@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import secrets
 from base64 import b64encode
@@ -12,7 +13,7 @@ from typing import Any
 
 import argon2
 import bcrypt
-from passlib.hash import pbkdf2_sha256, scrypt
+from passlib.hash import pbkdf2_sha256, phpass, scrypt
 
 PASSWORD = "Correct-Horse-7"
 SALT = b"sixteen bytes!!!"
@@ -26,12 +27,22 @@ def bcrypt_hash(password: str = PASSWORD) -> str:
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
 
 
+# Version 3: SHA-256, 10 iterations, a salt of 16 bytes.
+ASPNET_HEAD = bytes.fromhex("01 00000001 0000000a 00000010")
+
+
 def hashes() -> dict[str, str]:
     return {
         "bcrypt": bcrypt_hash().replace("$2b$", "$2y$"),
         "argon2": argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD),
         "pbkdf2": pbkdf2_sha256.using(rounds=100).hash(PASSWORD),
         "scrypt": scrypt.using(rounds=4).hash(PASSWORD),
+        "Spring": "{bcrypt}" + bcrypt_hash(),
+        "WordPress": "$wp" + bcrypt_hash(b64encode(hmac.digest(b"wp-sha384", PASSWORD.encode(), "sha384")).decode()),
+        "phpass": phpass.using(rounds=7).hash(PASSWORD),
+        "Werkzeug": "scrypt:1024:8:1$94CNdNhjDUslO3Fh$d3481094abd55d291b098849566"
+        "b7dc06e706af65c385bc83631227b580cd75583b78149119917009f6283cab42d8be2ae156e268f193d3320efe9b1385134a5",
+        "ASP.NET": b64encode(ASPNET_HEAD + SALT + hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), SALT, 10)).decode(),
     }
 
 
