@@ -113,7 +113,7 @@ class World:
         return await self.signed_in(email=email)
 
     async def client(self, *, public: bool = False, **properties: Any) -> Registered:
-        client_id = f"client-{secrets.token_hex(6)}"
+        client_id = properties.pop("client_id", f"client-{secrets.token_hex(6)}")
         secret = None if public else new_secret()
         given: dict[str, Any] = {"grant_types": ("password", "refresh_token", "client_credentials"), "scope": SCOPE}
         if public:

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from quart import Blueprint, Quart
+from werkzeug.routing import BaseConverter
 
 from idp.app.pages import page_routes, pages_of, visits
 from idp.bootstrap import Services
@@ -46,9 +47,17 @@ from idp.gateways.templates import demo_folder
 from idp.settings import Settings
 
 
+class Anything(BaseConverter):
+    """The rest of a path, slashes included: a client id may have them, percent-encoded in the URL."""
+
+    regex = ".+"
+    part_isolating = False
+
+
 def quart_app(services: Services, settings: Settings, pages: Pages | None = None) -> Quart:
     app = Quart("idp", static_folder=None, template_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.converters["anything"] = Anything
     app.url_map.merge_slashes = False  # it would redirect to whatever the Host header names
     guard = Guard(
         services.access_tokens, services.own_interfaces, services.rate_limiter, services.events, services.changes

@@ -11,7 +11,7 @@ import click
 from idp.cli.client_options import chosen, properties
 from idp.cli.client_transfer import export_clients, import_clients
 from idp.cli.environment import with_services
-from idp.cli.output import TEXT, formatted, instant, show_record, show_records
+from idp.cli.output import NAME, TEXT, formatted, instant, show_record, show_records
 from idp.domain.clients import UNTOLD, Client
 from idp.settings.parsing import duration
 
@@ -55,7 +55,7 @@ command.add_command(export_clients)
 
 @command.command("create")
 @click.option("--id", "client_id", required=True, type=TEXT)
-@click.option("--name", required=True, type=TEXT)
+@click.option("--name", required=True, type=NAME)
 @properties
 @formatted
 def create(form: str, **given: Any) -> None:
@@ -117,7 +117,7 @@ def show(client_id: str, form: str) -> None:
 
 @command.command("update")
 @ID
-@click.option("--name", type=TEXT)
+@click.option("--name", type=NAME)
 @properties
 @click.option("--enable/--disable", "enabled", default=None, help="Whether it gets tokens at all.")
 @formatted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -29,7 +30,18 @@ class Printable(click.ParamType):  # type: ignore[type-arg]
         return text
 
 
+class Name(Printable):
+    """What people read: white space and joiners that some languages need are no control characters. The domain has the rules."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+            self.fail("it has control characters, or bytes that are not UTF-8", param, ctx)
+        return text
+
+
 TEXT = Printable()
+NAME = Name()
 
 
 def formatted(command: Command) -> Command:

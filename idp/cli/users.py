@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from idp.cli.environment import with_services
-from idp.cli.output import TEXT, formatted, instant, show_record, show_records
+from idp.cli.output import NAME, TEXT, formatted, instant, show_record, show_records
 from idp.cli.user_export import export_users
 from idp.cli.user_import import import_users
 from idp.domain.user_records import UserFilter
@@ -43,7 +43,7 @@ command.add_command(export_users)
 
 @command.command("create")
 @click.option("--email", required=True, type=TEXT)
-@click.option("--name", required=True, type=TEXT)
+@click.option("--name", required=True, type=NAME)
 @click.option(
     "--role", "roles", type=ROLE, metavar="USER|ADMIN", multiple=True, help="Once for each role.  [default: USER]"
 )

@@ -12,8 +12,9 @@ from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.fields.base import OnDelete
 from tortoise.models import Model
 
+from idp.domain.clients import LONGEST_CLIENT_ID
+
 LONGEST_CANONICAL = 512  # of an e-mail address
-LONGEST_CLIENT_ID = 255
 
 
 class UserRow(Model):

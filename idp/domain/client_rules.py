@@ -17,6 +17,7 @@ from idp.domain.client_keys import ALGORITHMS, jwks_fault
 from idp.domain.clients import (
     CLIENT_ID,
     GRANT_TYPES,
+    LONGEST_CLIENT_ID,
     PRIVATE_KEY_JWT,
     REST_CLIENT,
     SECRET_METHODS,
@@ -73,11 +74,11 @@ def client_faults(client: Client) -> list[Fault]:
 
 def _identity_faults(client: Client) -> Iterator[Fault]:
     if not CLIENT_ID.fullmatch(client.client_id):
-        yield "client_id", "1 to 64 letters, digits, dots, dashes, underscores or tildes, a letter or digit first"
+        yield "client_id", f"1 to {LONGEST_CLIENT_ID} visible ASCII characters or spaces, not . or .. alone"
     if client.client_id == REST_CLIENT.client_id:
         yield "client_id", f"{REST_CLIENT.client_id} is built in"
-    if not 1 <= len(client.name) <= LONGEST_NAME or not client.name.isprintable():
-        yield "name", f"1 to {LONGEST_NAME} printable characters"
+    if not 1 <= len(client.name) <= LONGEST_NAME:
+        yield "name", f"1 to {LONGEST_NAME} characters"
     if client.auth_method is not None and client.auth_method not in METHODS:
         yield "auth_method", f"one of {', '.join(METHODS)}"
     if client.application_type not in APPLICATION_TYPES:

@@ -21,7 +21,10 @@ from idp.domain.client_keys import names_of_keys
 from idp.domain.events import Value
 from idp.domain.pages import Page, Place
 
-CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
+# RFC 6749, appendix A.1: visible ASCII and space, as ids that are brought along may have. `.` and `..` would be no segment of a
+# path: clients take them out of a URL before they send it.
+LONGEST_CLIENT_ID = 255
+CLIENT_ID = re.compile(rf"(?!\.{{1,2}}\Z)[ -~]{{1,{LONGEST_CLIENT_ID}}}")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 PRIVATE_KEY_JWT = "private_key_jwt"
 GRANT_TYPES = ("password", "refresh_token", "client_credentials", "authorization_code")

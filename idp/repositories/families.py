@@ -25,6 +25,7 @@ from idp.repositories.limits import BUCKETS, network, seconds
 PLACE_SIZE = 12
 # Redis' clock may jump by this much when a replica takes over.
 CLOCK_SKEW = timedelta(seconds=5)
+LONGEST_FIELD = 64  # bytes
 
 START = scripts.load("family_start")
 ROTATE = scripts.load("window", "family_rotate")
@@ -63,7 +64,7 @@ class RedisFamilies:
         self, family_id: UUID, user_id: UUID, client_id: str, nonce: bytes, expires_at: datetime
     ) -> RefreshToken | None:
         keys = (family_key(family_id, user_id),)
-        answer = await self._redis.run(START, keys, nonce, client_id, _epoch_ms(expires_at))
+        answer = await self._redis.run(START, keys, nonce, _client(client_id), _epoch_ms(expires_at))
         if len(answer) == 1:
             return None
         return RefreshToken(family_id, int(answer[0]), int(answer[2]), bytes(answer[1]))
@@ -86,7 +87,7 @@ class RedisFamilies:
             presented.nonce,
             presented.issued_at,
             nonce,
-            client_id,
+            _client(client_id),
             self._grace,
             self._repeats,
             self._skew,
@@ -135,6 +136,12 @@ def family_key(family_id: UUID, user_id: UUID) -> bytes:
 
 def refreshes_key(user_id: UUID) -> bytes:
     return b"rf:" + _tag(user_id)
+
+
+def _client(client_id: str) -> bytes:
+    """As the hash holds it: of a long one a digest, which is as short as the other fields."""
+    raw = client_id.encode()
+    return raw if len(raw) <= LONGEST_FIELD else _text(hashlib.sha256(raw).digest())
 
 
 def _tag(user_id: UUID) -> bytes:

@@ -28,6 +28,7 @@ from idp.services.client_authentication import (
     REGISTERED_FOR,
     AuthlibClient,
     ClientRefused,
+    authenticate_basic,
     claimed_client_id,
     presented_method,
     presented_secret,
@@ -85,6 +86,7 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
         self._now = now
         self._on_issued = on_issued
         self.register_client_auth_method(PRIVATE_KEY_JWT, assertions.authenticate)
+        self.register_client_auth_method("client_secret_basic", authenticate_basic)
         for grant in grants:
             self.register_grant(grant)
 

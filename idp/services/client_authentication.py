@@ -12,7 +12,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from datetime import datetime
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 
@@ -81,10 +81,11 @@ def presented_method(request: TokenRequest) -> str:
         return "client_secret_post" if "client_secret" in form else "none"
     if "client_secret" in form:
         raise InvalidRequestError("Use one method of client authentication, not two.")
-    client_id, secret = _basic(header)
+    readings = _basic(header)
+    client_id, secret = readings[0]
     if not client_id:
         raise ClientRefused
-    if form.setdefault("client_id", client_id) != client_id:
+    if form.setdefault("client_id", client_id) not in dict(readings):
         raise InvalidRequestError("The client_id parameter names another client than the Authorization header.")
     # A name without a secret is what a public client has (Go's x/oauth2 sends it so at first).
     return "client_secret_basic" if secret else "none"
@@ -93,22 +94,37 @@ def presented_method(request: TokenRequest) -> str:
 def presented_secret(request: TokenRequest) -> str | None:
     """Of a request that `presented_method` could read."""
     header = request.headers.get("Authorization", "")
-    return _basic(header)[1] if header.lower().startswith("basic ") else request.form.get("client_secret")
+    return _basic(header)[0][1] if header.lower().startswith("basic ") else request.form.get("client_secret")
 
 
 def claimed_client_id(request: TokenRequest) -> str:
     """Whom a refused request names, as far as it can be read; unproven, for counting only."""
     try:
-        return request.form.get("client_id") or _basic(request.headers.get("Authorization", ""))[0]
+        return request.form.get("client_id") or _basic(request.headers.get("Authorization", ""))[0][0]
     except ClientRefused:
         return ""
 
 
-def _basic(header: str) -> tuple[str, str]:
-    """As Authlib reads it a moment later, which raises for what is not base64 of UTF-8."""
+def authenticate_basic(
+    query_client: Callable[[str], AuthlibClient | None], request: TokenRequest
+) -> AuthlibClient | None:
+    """In place of Authlib's, which does not read `+` as the space that a form-urlencoded client id may have."""
+    for client_id, secret in _basic(request.headers["Authorization"]):
+        client = query_client(client_id)
+        if client is not None and client.check_client_secret(secret):
+            request.payload.data["client_id"] = client_id
+            return client
+    return None
+
+
+def _basic(header: str) -> list[tuple[str, str]]:
+    """
+    Id and secret: first with `+` as itself, as most clients mean it that encode nothing or by percent signs alone; then, where
+    it makes a difference, as the space that it stands for (RFC 6749, section 2.3.1).
+    """
     try:
         pair = base64.b64decode(header.split(None, 1)[1], validate=True).decode("utf-8")
     except (IndexError, binascii.Error, UnicodeError, ValueError):
         raise ClientRefused from None
     client_id, _, secret = pair.partition(":")
-    return unquote(client_id), unquote(secret)
+    return list(dict.fromkeys((decoded(client_id), decoded(secret)) for decoded in (unquote, unquote_plus)))

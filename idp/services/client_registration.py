@@ -6,11 +6,13 @@ A secret exists in clear only in what `create`, `change` and `rotate_secret` ret
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from idp.domain import names
 from idp.domain.client_rules import client_faults
 from idp.domain.clients import (
     REST_CLIENT,
@@ -68,7 +70,7 @@ class ClientRegistration:
 
         Raises `ValidationFailed` naming every fault, `Conflict` when the id is taken.
         """
-        registered = _with_secret(_faultless(client))
+        registered = _with_secret(_faultless(_named(client)))
         await self.keys.provide(client.signing_algorithms)
         if not await self.clients.add(registered.client):
             raise Conflict(f"There is a client {client.client_id} already.")
@@ -80,7 +82,7 @@ class ClientRegistration:
 
         Raises `ValidationFailed` naming every fault, `Conflict` for the built-in client. *dry_run* writes nothing.
         """
-        restored = _faultless(replace(client, client_id=_own(client.client_id)))
+        restored = _faultless(_named(replace(client, client_id=_own(client.client_id))))
         if await self.clients.present(client.client_id) is not None:
             return False
         if dry_run:
@@ -92,7 +94,7 @@ class ClientRegistration:
         return _found(await self.clients.present(client_id), client_id)
 
     async def page(self, search: str | None, limit: int, after: Place | None = None) -> Page[Client]:
-        return await self.clients.page(search, limit, after)
+        return await self.clients.page(search and unicodedata.normalize("NFC", search), limit, after)
 
     async def change(self, client_id: str, *, versions: frozenset[str] | None = None, **properties: Any) -> Registered:
         """
@@ -108,7 +110,8 @@ class ClientRegistration:
         def changed(old: Client) -> Client:
             if versions is not None and version_of(old) not in versions:
                 raise PreconditionFailed
-            new = _faultless(replace(old, **properties))
+            # The name of a client that is known stays as it is, even one that would not be taken today.
+            new = _faultless(_named(replace(old, **properties)) if "name" in properties else replace(old, **properties))
             if not new.keeps_secret:
                 return replace(new, secrets=())
             if old.keeps_secret:
@@ -142,6 +145,14 @@ def _with_secret(client: Client) -> Registered:
         return Registered(replace(client, secrets=()))
     secret = new_secret()
     return Registered(replace(client, secrets=(ClientSecret(digest_of_secret(secret)),)), secret)
+
+
+def _named(client: Client) -> Client:
+    """With its name in the form to store: users are asked whether they trust it, so nothing in it hides or turns the text."""
+    try:
+        return replace(client, name=names.line(client.name))
+    except ValueError as fault:
+        raise ValidationFailed([FieldError("name", str(fault))]) from None
 
 
 def _faultless(client: Client) -> Client:

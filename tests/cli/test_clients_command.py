@@ -63,7 +63,7 @@ async def test_a_public_client_gets_none(program: Forked, database: Any) -> None
 
 
 async def test_every_fault_of_a_client_is_named(program: Forked, database: Any) -> None:
-    refused = program("clients", "create", "--id", "my app", "--name", "x", "--grant", "magic", "--origin", "a.example")
+    refused = program("clients", "create", "--id", "mÿ app", "--name", "x", "--grant", "magic", "--origin", "a.example")
 
     assert refused.status == 1
     assert all(field in refused.err for field in ("client_id: ", "grant_types: ", "origins: "))
@@ -188,6 +188,28 @@ EVERYTHING = {
     "require_auth_time": True,
     "secrets_expire_at": [],
 }
+
+
+async def test_a_name_of_any_language_can_be_typed_and_none_that_hides(program: Forked) -> None:
+    client_id = new_id()
+    named = ("clients", "create", "--id", client_id, "--grant", "client_credentials", "--name")
+
+    refused = [program(*named, name) for name in ("a\u202eb", "\u3164", "a\x07b")]
+    made = program.json(*named, "نرم\u200cافزار\u00a0من")
+    renamed = program.json("clients", "update", client_id, "--name", "会計\u3000サービス")
+
+    assert [answer.status for answer in refused] == [1, 1, 2]
+    assert (made["name"], renamed["name"]) == ("نرم\u200cافزار من", "会計 サービス")
+
+
+async def test_an_id_of_elsewhere_can_be_typed(program: Forked) -> None:
+    client_id = "https://app.example/client (old)?" + "x" * 200
+    program("clients", "delete", client_id, "--yes")
+
+    created(program, client_id, "--grant", "client_credentials")
+
+    assert program.json("clients", "show", client_id)["client_id"] == client_id
+    assert program.json("clients", "delete", client_id, "--yes")["deleted"] is True
 
 
 async def test_an_empty_text_takes_away_what_a_client_need_not_have(program: Forked) -> None:

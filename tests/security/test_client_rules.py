@@ -9,6 +9,7 @@ from world import Tokens, World
 
 from idp.domain.client_rules import client_faults
 from idp.domain.clients import Client
+from idp.domain.errors import ValidationFailed
 
 REFUSED = [
     *(
@@ -132,6 +133,58 @@ async def test_a_change_follows_the_same_rules(world: World, admin: Tokens) -> N
     assert answer.json()["errors"][0]["field"] == "redirectUris"
 
 
+NAMES = {
+    "نرم\u200cافزار من": "نرم\u200cافزار من",  # Persian, with the joiner that parts the syllables of one word
+    "Mon\u00a0appli\u202f: une": "Mon appli : une",
+    "会計\u3000サービス": "会計 サービス",
+    "  Cafe\u0301  ": "Café",
+    "💻\ufe0f": "💻\ufe0f",
+}
+HIDING = [
+    "a\u202eb",
+    "Ad\u200bmin",
+    "\u3164",
+    "\u2066x\u2069",
+    "\u2800",
+    "\u00a0",
+    "x\ufeff",
+    "a\u00adb",
+    "a\x07b",
+    "a\u200fb",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_clients_name_is_one_of_any_language(world: World, admin: Tokens, name: str) -> None:
+    made = await world.call("POST", "/admin/clients", admin, json={"name": name, "grantTypes": ["client_credentials"]})
+
+    assert made.json()["client"]["name"] == NAMES[name]
+
+
+@pytest.mark.parametrize("name", HIDING)
+async def test_a_clients_name_hides_and_turns_nothing(world: World, admin: Tokens, name: str) -> None:
+    """RU5: consent shows who asks. At every door that names a client."""
+    web = {"name": "Web", "grantTypes": ["client_credentials"]}
+    made = (await world.call("POST", "/admin/clients", admin, json=web)).json()
+    line = Client(client_id="of-a-line", name=name)
+
+    changed = await world.call("PUT", f"/admin/clients/{made['clientId']}", admin, json={"name": name})
+
+    assert await faults(world, admin, name=name) == ["name"]
+    assert changed.json()["errors"][0]["field"] == "name"
+    with pytest.raises(ValidationFailed):
+        await world.services.client_registration.restore(line, dry_run=True)
+
+
+async def test_a_client_whose_name_would_not_be_taken_today_can_be_disabled(world: World, admin: Tokens) -> None:
+    client = await world.client()
+    await world.changed_client(client, name="\u3164")
+
+    answer = await world.call("PUT", f"/admin/clients/{client.client_id}", admin, json={"enabled": False})
+
+    assert (answer.status_code, answer.json()["client"]["enabled"]) == (200, False)
+
+
 @pytest.mark.parametrize(
     ("member", "value"),
     [
@@ -144,7 +197,7 @@ async def test_a_change_follows_the_same_rules(world: World, admin: Tokens) -> N
         ("scope", "s" * 1001),
         ("scope", "a " * 5_000),
         ("name", "n" * 101),
-        ("clientId", "c" * 65),
+        ("clientId", "c" * 256),
         ("origins", ["https://a.example"] * 1001),
     ],
 )

@@ -31,7 +31,7 @@ def readable(world: World) -> list[str]:
     """The path of every GET that there is, with a variable filled in where it has one."""
     routes = [route.path for route in routes_of(quart_app(world.services, world.settings)) if route.method == "GET"]
     filled = [
-        path.replace("<client_id>", "idp-rest")
+        path.replace("<anything:client_id>", "idp-rest")
         for path in (*routes, *beside_quart(world.services, world.settings, pages_of(world.settings)))
     ]
     return [path.replace("<uuid:user_id>", str(uuid4())).replace("<uuid:session_id>", str(uuid4())) for path in filled]

@@ -46,7 +46,7 @@ PRIVATE = new_key()
         *({"application_type": it} for it in ("desktop", 5)),
         *({"default_max_age": it} for it in (-1, "60", 1.5, True, 10**30)),
         *({"require_pkce": it} for it in ("false", 0)),
-        *({"client_name": it} for it in ("x" * 101, "a\nb", 5)),
+        *({"client_name": it} for it in (" ", "x" * 101, "a\x07b", "a\u202eb", "Ad\u200bmin", "\u3164", 5)),
         *({name: "javascript:alert(1)"} for name in ("logo_uri", "client_uri", "policy_uri", "tos_uri")),
         *({name: "http://169.254.169.254/"} for name in ("jwks_uri", "backchannel_logout_uri", "initiate_login_uri")),
         *({"initiate_login_uri": it} for it in ("x", "javascript:alert(1)", "https://rp.example/#x", 5)),

@@ -19,6 +19,7 @@ from idp.controllers.exchange import current
 from idp.controllers.operation import operation
 from idp.controllers.shapes import Instant, Query, Shape
 from idp.domain.audit import AuditTrail, EventFilter, RecordedEvent, Severity
+from idp.domain.clients import LONGEST_CLIENT_ID
 from idp.domain.errors import StoreUnavailable
 from idp.services.cursors import Cursors
 
@@ -57,7 +58,7 @@ class AuditQuery(Query):
     name: EventName | None = None
     severity: Severity | None = None
     user_id: UUID | None = None
-    client_id: Text | None = None
+    client_id: Annotated[str, Field(max_length=LONGEST_CLIENT_ID)] | None = None
     actor: Text | None = None
     address: Address | None = None
     since: When | None = None

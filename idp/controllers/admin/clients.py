@@ -65,14 +65,14 @@ def client_routes(clients: ClientRegistration, cursors: Cursors, guard: Guard) -
             registered = await clients.create(Client(**made | properties_of(given)))
         return RegisteredClient.of(registered), etag(version_of(registered.client))
 
-    @routes.get("/admin/clients/<client_id>")
+    @routes.get("/admin/clients/<anything:client_id>")
     @guard.admin
     @operation("One client", gives=AdminClientAnswer, headers=("ETag",))
     async def read(client_id: str) -> tuple[AdminClientAnswer, dict[str, str]]:
         client = await clients.find(client_id)
         return AdminClientAnswer(client=AdminClient.of(client)), etag(version_of(client))
 
-    @routes.put("/admin/clients/<client_id>")
+    @routes.put("/admin/clients/<anything:client_id>")
     @guard.admin
     @operation(
         "Change a client; one that begins to use a secret gets one",
@@ -87,13 +87,13 @@ def client_routes(clients: ClientRegistration, cursors: Cursors, guard: Guard) -
             changed = await clients.change(client_id, versions=expected_versions(), **properties_of(given))
         return RegisteredClient.of(changed), etag(version_of(changed.client))
 
-    @routes.delete("/admin/clients/<client_id>")
+    @routes.delete("/admin/clients/<anything:client_id>")
     @guard.admin
     @operation("Delete a client and end its sessions", refuses=(Conflict,))
     async def delete(client_id: str) -> None:
         await clients.remove(client_id)
 
-    @routes.post("/admin/clients/<client_id>/secret")
+    @routes.post("/admin/clients/<anything:client_id>/secret")
     @guard.admin
     @operation(
         "Make a new secret, which is in this answer only",

@@ -11,6 +11,7 @@ from idp.controllers.admin.listing import CanonicalUuid, Paging, Search
 from idp.controllers.auth.shapes import Email, Name
 from idp.controllers.claim_shapes import GivenClaims, ShownClaims
 from idp.controllers.shapes import Body, Instant, Shape
+from idp.domain.clients import LONGEST_CLIENT_ID
 from idp.domain.errors import FieldError, ValidationFailed
 from idp.domain.session_records import SessionFilter, SessionRecord
 from idp.domain.signing_keys import KeyState, SigningKey
@@ -128,7 +129,7 @@ class AdminUsers(Shape):
 
 class SessionListing(Paging):
     user_id: CanonicalUuid | None = None
-    client_id: Annotated[str, Field(max_length=64)] | None = None
+    client_id: Annotated[str, Field(max_length=LONGEST_CLIENT_ID)] | None = None
 
     @property
     def filter(self) -> SessionFilter:

@@ -166,7 +166,7 @@ async def test_the_built_in_client_can_be_read_and_not_changed(world: World, adm
     ("members", "fields"),
     [
         ({"name": ""}, ["name"]),
-        ({"clientId": "my app"}, ["clientId"]),
+        ({"clientId": "mÿ app"}, ["clientId"]),
         ({"clientId": "idp-rest"}, ["clientId"]),
         ({"grantTypes": ["magic"]}, ["grantTypes"]),
         ({"grantTypes": []}, ["grantTypes"]),
