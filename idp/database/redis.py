@@ -42,7 +42,7 @@ class RedisStore:
             raise unavailable(fault) from fault
 
     async def ping(self) -> dict[str, object]:
-        """What there is to tell about the servers. Raises `StoreUnavailable` when none can serve."""
+        """What there is to tell about the servers. Raises `StoreUnavailable` when none answers and takes writes."""
         try:
             return await self._servers.ping()
         except FAULTS as fault:
@@ -63,7 +63,8 @@ def unavailable(fault: BaseException) -> StoreUnavailable:
     # The driver's text may hold the address of the store, so only the classes and Redis' own error code are kept.
     more = ""
     if isinstance(fault, ResponseError):
-        more = str(fault)[:LONGEST_CODE].split(" ", 1)[0]
+        code = str(fault)[:LONGEST_CODE].split(" ", 1)[0]
+        more = code if code.isupper() else ""  # of the codes that it knows the driver leaves the text alone
     elif isinstance(fault.__context__, OSError):  # refused, no such name, a certificate that nobody vouches for
         more = f"({type(fault.__context__).__name__})"
     return StoreUnavailable(reason=f"redis: {type(fault).__name__} {more}".strip())

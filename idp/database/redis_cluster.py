@@ -26,13 +26,15 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from idp.database.redis_server import ANSWER_TIMEOUT, FAULTS, Call, OnCall, RedisServer
+from idp.database.redis_server import ANSWER_TIMEOUT, FAULTS, Call, OnCall, RedisServer, probe_key
 from idp.database.redis_urls import Address, ClusterUrl
 
 # Moved twice, and asked elsewhere: what a slot on its way may need. More is a cluster that is not of one mind.
 REDIRECTIONS = 3
 CHANGED = (ClusterDownError, ReadOnlyError, TryAgainError)
 VIEW_TIMEOUT = 1.0
+# Of 1,000 masters with equally many slots, one without a key among these is one in 10^40.
+MOST_TRIED = 100_000
 # Hundreds who find a node gone at once ask the others once.
 VIEW_PAUSE = 0.1
 EPOCH = re.compile(rb"cluster_current_epoch:(\d+)")
@@ -124,13 +126,28 @@ class ClusterServers:
         await asyncio.gather(*self._closing, *(server.close() for server in self._servers.values()))
 
     async def _serves(self, address: Address) -> bool:
-        """Whether this master thinks that it does: one that has lost sight of the others answers, and serves nobody."""
+        """
+        Whether this master thinks that it does, and takes writes: one that has lost sight of the others answers, and serves
+        nobody.
+        """
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
-                return b"cluster_state:ok" in await self._server(address).command("CLUSTER", "INFO")
+                if b"cluster_state:ok" not in await self._server(address).command("CLUSTER", "INFO"):
+                    return False
+                await self._server(address).write(self._probe_key(address))
+                return True
+        except (MovedError, AskError):  # the slot is on its way to another one, which serves it
+            self._look_soon()
+            return True
         except FAULTS:
             self._look_soon()
             return False
+
+    def _probe_key(self, address: Address) -> bytes:
+        """One in a slot of this master: of three masters every third number has one."""
+        return next(
+            key for key in map(probe_key, range(MOST_TRIED)) if self._view.slots.get(key_slot(key)) in (address, None)
+        )
 
     def _server(self, address: Address) -> RedisServer:
         if (server := self._servers.get(address)) is None:

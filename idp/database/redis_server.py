@@ -26,6 +26,10 @@ from idp.database.scripts import Script
 # 0.35 s, and an answer that lies ready meanwhile must not count as lost.
 ANSWER_TIMEOUT = 2.0
 
+# Written by whoever asks whether a server can serve: one that answers and refuses writes (a replica, `maxmemory`,
+# `min-replicas-to-write`) cannot. Under the prefix of the limits, which the server's user may write.
+PROBE_LIFETIME = 10_000  # milliseconds
+
 Answer = TypeVar("Answer")
 OnCall = Callable[[float, bool], None]
 
@@ -59,9 +63,14 @@ class RedisServer:
         return await self._batches.ask(call)
 
     async def ping(self) -> dict[str, object]:
+        """One question, which only a server that takes writes answers."""
         async with asyncio.timeout(ANSWER_TIMEOUT):
-            await self._client.ping()
+            await self.write(probe_key(0))
         return {}
+
+    async def write(self, key: bytes) -> None:
+        """The caller has a deadline."""
+        await self._client.set(key, b"", px=PROBE_LIFETIME)
 
     async def info(self) -> list[dict[str, Any]]:
         async with asyncio.timeout(ANSWER_TIMEOUT):
@@ -132,6 +141,10 @@ class RedisServer:
             task = asyncio.ensure_future(_released(self._client.connection_pool, dropped))
             self._releasing.add(task)
             task.add_done_callback(self._releasing.discard)
+
+
+def probe_key(number: int) -> bytes:
+    return b"rl:{probe%d}" % number
 
 
 async def _released(pool: Any, connection: Any) -> None:

@@ -1,8 +1,10 @@
-"""Whether the stores answer."""
+"""Whether the stores answer, and take writes: a sign-in needs both."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from asyncpg.exceptions import ReadOnlySQLTransactionError
 
 from idp.database.migration import missing
 from idp.database.postgres import Postgres
@@ -11,6 +13,7 @@ from idp.database.replicas import Replicas
 from idp.domain.errors import StoreUnavailable
 
 DEADLINE = 2.0
+READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
 
 
 class DatabaseProbe:
@@ -21,6 +24,9 @@ class DatabaseProbe:
 
     async def check(self) -> Mapping[str, object]:
         async with self._postgres.connection(DEADLINE) as connection:
+            # A pooler may keep to itself what its server tells unasked.
+            if await connection.fetchval(READ_ONLY):
+                raise ReadOnlySQLTransactionError("this server takes no writes")
             lacking = await missing(connection)
         if lacking:
             raise StoreUnavailable(reason="migrations are missing: run `idp db migrate`")

@@ -18,6 +18,7 @@ from idp.database.postgres import Postgres, answering
 from idp.database.servers import credentials
 from idp.domain.errors import StoreUnavailable
 from idp.gateways.embedded import EmbeddedStores
+from idp.repositories.probes import DatabaseProbe
 
 Opened = Callable[..., AbstractAsyncContextManager[Postgres]]
 
@@ -184,6 +185,23 @@ async def test_a_server_that_stops_taking_writes_is_left_and_not_even_read_from(
                 await asyncio.sleep(0.01)
         assert answers == [1, 1]
     await admin.close()
+
+
+async def test_readiness_notices_a_server_that_takes_no_writes_though_nobody_tells(
+    opened: Opened, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pooler may keep what its server tells unasked to itself."""
+    monkeypatch.setattr(module, "takes_writes", lambda _: True)
+    admin = await asyncpg.connect(**credentials(url))
+    await admin.execute("ALTER ROLE CURRENT_USER SET default_transaction_read_only = on")
+    try:
+        async with opened() as postgres:
+            with pytest.raises(StoreUnavailable, match="ReadOnly"):
+                await DatabaseProbe(postgres).check()
+    finally:
+        await admin.execute("SET default_transaction_read_only = off")
+        await admin.execute("ALTER ROLE CURRENT_USER RESET default_transaction_read_only")
+        await admin.close()
 
 
 @pytest.mark.parametrize("through_tortoise", [False, True])

@@ -118,6 +118,20 @@ async def test_families_rotate_in_a_cluster_that_has_forgotten_the_scripts(start
             assert [info["cluster_enabled"] for info in await store.info()] == [1]
 
 
+async def test_a_cluster_that_refuses_writes_is_unavailable(start: Start) -> None:
+    port = start("cluster-enabled yes", "requirepass pw")
+    async with redis.asyncio.Redis(port=port, password="pw", decode_responses=True) as node:
+        await eventually(node.ping)
+        await node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        await eventually(lambda: formed(node))
+        async with opened(f"redis+cluster://:pw@127.0.0.1:{port}") as store:
+            assert await store.ping() == {"shards": 1, "shardsAnswering": 1}
+            await node.config_set("maxmemory", "1")
+
+            with pytest.raises(StoreUnavailable):
+                await store.ping()
+
+
 async def test_a_cluster_that_is_gone_is_unavailable(start: Start) -> None:
     async with opened(f"redis+cluster://127.0.0.1:{free_port()}") as store:
         with pytest.raises(StoreUnavailable):

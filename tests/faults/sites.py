@@ -58,7 +58,7 @@ class Site(Begun):
         if not self._embedded:
             prepared_stores.prepare(self.folder / "stores")
             self.stores = EmbeddedStores(self.folder / "stores")
-            urls = self.stores.start()
+            self.urls = urls = self.stores.start()
             ends.callback(self.stores.stop)
             settings = settings | {
                 "IDP_DATABASE_URL": urls.database,

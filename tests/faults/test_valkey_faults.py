@@ -20,6 +20,15 @@ from sites import Site
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("faults")]
 
 STATIC = ("/.well-known/jwks.json", "/.well-known/openid-configuration", "/health/live")
+# A command after which Valkey refuses writes, and one after which it takes them again.
+REFUSING = {
+    "full": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+    "without replicas": (
+        ("CONFIG", "SET", "min-replicas-to-write", "1"),
+        ("CONFIG", "SET", "min-replicas-to-write", "0"),
+    ),
+    "a replica": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+}
 # Every question to Valkey has 2 s; the rest is for a busy machine.
 DEADLINE = 10.0
 
@@ -148,6 +157,25 @@ async def test_while_valkey_is_down_every_answer_says_try_again(
     assert statics == [200, 200, 200]
     assert await all_refused([*signed_out, leaver])
     await person.sign_in()
+
+
+async def test_a_valkey_that_refuses_writes_is_not_ready(site: Site, http: httpx.AsyncClient) -> None:
+    """RF12: it answers every PING, and every sign-in would be 503."""
+    told: dict[str, list[int]] = {}
+    async with redis.asyncio.from_url(site.urls.redis, decode_responses=True) as valkey:
+        for refusal, (refuses, serves) in REFUSING.items():
+            before = (await http.get("/health/ready")).status_code
+            await valkey.execute_command(*refuses)
+            try:
+                assert await valkey.ping()
+                answers = [await http.get(path) for path in ("/health/ready", "/health/cache", "/health/live")]
+            finally:
+                await valkey.execute_command(*serves)
+            after = (await http.get("/health/ready")).status_code
+            told[refusal] = [before, *(answer.status_code for answer in answers), after]
+            assert answers[0].headers["retry-after"]
+
+    assert told == {refusal: [200, 503, 503, 200, 200] for refusal in REFUSING}
 
 
 @pytest.mark.parametrize("seconds", [1, pytest.param(60, marks=pytest.mark.soak)])
