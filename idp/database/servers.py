@@ -10,8 +10,9 @@ for another while the others wait: a connection costs milliseconds of CPU, and d
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -74,11 +75,21 @@ def _certificates(url: str) -> str | None:
     """asyncpg reads the files of TLS from a URL only: one with nothing else in it."""
     query = dict(parse_qsl(urlsplit(url).query))
     files = {name: query[name] for name in ("sslmode", *CERTIFICATES) if name in query}
+    if _binds(query):
+        files["sslmode"] = "verify-full"
     return f"postgresql://?{urlencode(files)}" if files.keys() & set(CERTIFICATES) else None
 
 
+def _binds(query: Mapping[str, str]) -> bool:
+    """
+    asyncpg knows no channel binding. Who requires it wants to be sure of the server, and a certificate that is checked proves
+    that as well.
+    """
+    return query.get("channel_binding") == "require"
+
+
 class Servers:
-    """Those of one URL."""
+    """Those of one URL. `connect_timeout` in it, when it is not 0, is the deadline of a search in place of the caller's."""
 
     def __init__(self, url: str) -> None:
         arguments = credentials(url)
@@ -88,7 +99,12 @@ class Servers:
         self._certificates = _certificates(url)
         if self._certificates:
             arguments.pop("ssl", None)
+        query = dict(parse_qsl(urlsplit(url).query))
+        if _binds(query) and not self._certificates:
+            arguments["ssl"] = ssl.create_default_context()
         self._arguments = arguments
+        self._named = {name: query[name] for name in ("application_name",) if name in query}
+        self._patience = int(query.get("connect_timeout", 0))
         self._serving: tuple[str, int] | None = None
         self._search = asyncio.Lock()
         self._quiet_until = 0.0
@@ -103,6 +119,8 @@ class Servers:
     async def connect(self, *_: Any, timeout: float = CONNECT_TIMEOUT, **options: Any) -> asyncpg.Connection:
         """To a host that serves, within *timeout* seconds. Raises the most telling fault when none does."""
         options |= self._arguments
+        options["server_settings"] = {**(options.get("server_settings") or {}), **self._named}
+        timeout = self._patience or timeout
         async with asyncio.timeout(timeout):
             if len(self._addresses) == 1:
                 return await self._to(self._addresses[0], timeout, options)

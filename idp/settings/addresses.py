@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address
-from urllib.parse import parse_qsl
 
 import idna
 
 from idp.domain.mail_addresses import sender
 from idp.services import mail_addresses
+from idp.settings import url_parameters
 from idp.settings.parsing import Parser, Unacceptable
+from idp.settings.url_parameters import require_known
 
 HIGHEST_PORT = 65_535
 DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -34,15 +35,6 @@ REDIS_PATHS = {
     "rediss+sentinel": SENTINEL_PATH,
     "redis+cluster": CLUSTER_PATH,
     "rediss+cluster": CLUSTER_PATH,
-}
-# What each parameter of a Postgres URL may be. Any other would be ignored, and a misspelt `sslmode` be no TLS.
-DATABASE_PARAMETERS = {
-    "host": r".+",
-    "port": r"[0-9]{1,5}(?:,[0-9]{1,5})*",
-    "sslmode": r"disable|allow|prefer|require|verify-ca|verify-full",
-    **dict.fromkeys(("sslrootcert", "sslcert", "sslkey", "sslcrl"), r".+"),
-    "statement_cache_size": r"[0-9]{1,5}",
-    "target_session_attrs": r"any|primary|standby|read-write|read-only",
 }
 MANY_HOSTS = {"redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"}
 
@@ -92,7 +84,7 @@ def database_url() -> Parser:
         url = _url(text)
         if url["scheme"] not in {"postgresql", "postgres"} or (url["hosts"] and not _are_servers(url["hosts"])):
             raise ValueError
-        _require_parameters(text.partition("?")[2])
+        require_known(text, url_parameters.POSTGRES)
         return text
 
     return Parser("`postgresql://user:password@host:5432/name`, special characters in it percent-encoded", read)
@@ -108,6 +100,7 @@ def redis_url() -> Parser:
             raise ValueError
         if scheme != "unix" and not _are_servers(hosts, many=scheme in MANY_HOSTS):
             raise ValueError
+        require_known(text, url_parameters.REDIS[scheme])
         return text
 
     return Parser(
@@ -124,6 +117,7 @@ def smtp_url() -> Parser:
             raise ValueError
         if url["path"] not in {None, "/"}:
             raise ValueError
+        require_known(text, url_parameters.SMTP[url["scheme"]])
         return text
 
     return Parser("`smtp://user:password@host:587` or `smtps://…`, special characters in it percent-encoded", read)
@@ -166,15 +160,6 @@ def _url(text: str) -> re.Match[str]:
     if match is None:
         raise ValueError
     return match
-
-
-def _require_parameters(query: str) -> None:
-    given = parse_qsl(query, keep_blank_values=True)
-    if any(re.fullmatch(DATABASE_PARAMETERS.get(name, r"(?!)"), value) is None for name, value in given):
-        raise Unacceptable(
-            "a parameter after the `?` is unknown or has a value that it cannot have; "
-            f"there are {', '.join(f'`{name}`' for name in DATABASE_PARAMETERS)} as libpq has them."
-        )
 
 
 def _are_servers(hosts: str, *, many: bool = True) -> bool:

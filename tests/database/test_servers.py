@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,9 @@ def known(breakable: EmbeddedStores) -> dict[str, Any]:
     return credentials(breakable.superuser_url())
 
 
-def at(known: dict[str, Any], *hosts: tuple[str | Path, int]) -> Servers:
+def at(known: dict[str, Any], *hosts: tuple[str | Path, int], more: str = "") -> Servers:
     places = f"host={','.join(str(host) for host, _ in hosts)}&port={','.join(str(port) for _, port in hosts)}"
-    return Servers(f"postgresql://{known['user']}:{known['password']}@/{known['database']}?{places}")
+    return Servers(f"postgresql://{known['user']}:{known['password']}@/{known['database']}?{places}&{more}")
 
 
 async def test_a_host_that_is_down_is_passed_over(known: dict[str, Any]) -> None:
@@ -119,3 +120,48 @@ async def test_a_server_that_takes_no_writes_is_not_chosen(known: dict[str, Any]
         await admin.execute("SET default_transaction_read_only = off")
         await admin.execute("ALTER ROLE postgres RESET default_transaction_read_only")
         await admin.close()
+
+
+# What else a URL says.
+
+
+async def test_connections_have_the_name_of_the_url(known: dict[str, Any]) -> None:
+    named = at(known, (known["host"], known["port"]), more="application_name=idp%20eu")
+    pool = await asyncpg.create_pool(**named.pooled, min_size=0, server_settings={"application_name": "idp"})
+    single = await named.connect(server_settings={"lock_timeout": "7s"})
+
+    asked = "SELECT current_setting('application_name') || ' ' || current_setting('lock_timeout')"
+    names = [await pool.fetchval(asked), await single.fetchval(asked)]
+
+    assert names == ["idp eu 0", "idp eu 7s"]
+    await single.close()
+    await pool.close()
+
+
+async def test_the_patience_of_the_url_counts(known: dict[str, Any], silent: socket.socket) -> None:
+    patient = at(known, silent.getsockname(), more="connect_timeout=1")
+
+    async with asyncio.timeout(60):
+        with pytest.raises(TimeoutError):
+            await patient.connect(timeout=3600)
+
+
+@pytest.mark.parametrize(
+    ("query", "checks"),
+    [("sslmode=require&channel_binding=require", True), ("channel_binding=prefer", False), ("sslmode=require", False)],
+)
+async def test_channel_binding_that_is_required_is_a_certificate_that_is_checked(
+    monkeypatch: pytest.MonkeyPatch, query: str, checks: bool
+) -> None:
+    """The driver has none; to go on without would trust whoever answers."""
+    asked: list[dict[str, Any]] = []
+
+    async def connect(*_: Any, **options: Any) -> None:
+        asked.append(options)
+
+    monkeypatch.setattr(asyncpg, "connect", connect)
+    await Servers(f"postgresql://db/idp?{query}").connect()
+
+    context = asked[0].get("ssl")
+    assert isinstance(context, ssl.SSLContext) is checks
+    assert not checks or (context.check_hostname and context.verify_mode is ssl.CERT_REQUIRED)
