@@ -1,4 +1,4 @@
-"""`/`: what this is, for who opens the issuer in a browser."""
+"""`/`: what this is, for who opens the issuer in a browser. `/.well-known/change-password`: where password managers lead users."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from quart import Blueprint, Response
 from idp.controllers import access
 from idp.controllers.exchange import current
 from idp.controllers.operation import operation
+from idp.controllers.pages.hosted import page as page_of_ours
 from idp.controllers.pages.rendering import Pages
+
+# A Well-Known URL for Changing Passwords (W3C), section 2: a redirect, whoever asks.
+CHANGE_PASSWORD = "/.well-known/change-password"  # noqa: S105 - a path
 
 
 def front_routes(pages: Pages, issuer: str) -> Blueprint:
@@ -21,5 +25,10 @@ def front_routes(pages: Pages, issuer: str) -> Blueprint:
     async def page() -> Response:
         locale = pages.locale(None, current().header(b"accept-language"))
         return Response(fronts[locale], content_type="text/html; charset=utf-8", headers={"Vary": "Accept-Language"})
+
+    @routes.get(CHANGE_PASSWORD)
+    @page_of_ours("Lead to the page that changes the password")
+    async def change_password() -> Response:
+        return Response("", 303, headers={"Location": pages.url("/account/password")})
 
     return routes

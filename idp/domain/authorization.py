@@ -7,6 +7,7 @@ A request is checked once, stored, and from then on known to pages by its handle
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from enum import StrEnum
 from typing import Any, Protocol, Self
 from uuid import UUID
 
-from idp.domain.browser_sessions import Visitor
+from idp.domain.browser_sessions import Visitor, new_token
 from idp.domain.claims import SCOPE_CLAIMS
 from idp.domain.clients import Client
 
@@ -112,6 +113,26 @@ class Situation:
     needed: Sequence[str] = ()
     verified_email_required: bool = False
     now: datetime
+
+
+def new_handle(client: Client | None) -> str:
+    """
+    By which pages know a request. It names a client where sign-ins can be begun anew (OpenID Connect Core, section 4), since
+    nothing else does once the request has expired.
+    """
+    token = new_token()
+    if client is None or client.initiate_login_uri is None:
+        return token
+    return f"{token}.{base64.urlsafe_b64encode(client.client_id.encode()).rstrip(b'=').decode()}"
+
+
+def client_named(handle: str) -> str | None:
+    """The client_id that a handle names, proven by nothing."""
+    _, _, encoded = handle.partition(".")
+    try:
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode() or None
+    except ValueError:
+        return None
 
 
 def needed_scopes(request: AuthorizationRequest) -> tuple[str, ...]:

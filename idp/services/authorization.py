@@ -8,6 +8,7 @@ again as it is now and names the next page or gives the answer, so no page can b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -20,12 +21,14 @@ from idp.domain.authorization import (
     Situation,
     Step,
     Target,
+    client_named,
     needed_scopes,
+    new_handle,
     next_step,
 )
 from idp.domain.authorization_codes import AuthorizedGrant
-from idp.domain.authorization_errors import ClientError, LocalError
-from idp.domain.browser_sessions import Visitor, digest_of, new_token
+from idp.domain.authorization_errors import ClientError, LocalError, RequestGone
+from idp.domain.browser_sessions import Visitor, digest_of
 from idp.domain.clients import Client, Clients
 from idp.domain.consents import Consent, Consents
 from idp.domain.limits import Category
@@ -94,17 +97,17 @@ class Authorization:
         Stored, to be bound to the browser that follows the redirect to `resume`.
         """
         try:
-            return Page(Step.SIGN_IN, await self._store(await self.reader.read(fields)))
+            request = await self.reader.read(fields)
+            return Page(Step.SIGN_IN, await self._store(request, await self._client(request)))
         except ClientError as error:
             return self.refusal(error)
 
     async def resume(self, handle: str, browser: str, visitor: Visitor | None) -> Outcome:
         """Raises `LocalError` for a handle that stands for nothing in this browser."""
-        request = await self._find(handle)
+        request = await self._find(handle, {None, browser})
         if request.browser is None:
             request = replace(request, browser=browser)
             await self.requests.put(digest_of(handle), request)
-        self._check_browser(request, browser)
         try:
             return await self._proceed(request, visitor, handle)
         except ClientError as error:
@@ -112,8 +115,7 @@ class Authorization:
 
     async def pending(self, handle: str, browser: str) -> Pending:
         """Raises `LocalError`, as `resume`, and when the client is gone."""
-        request = await self._find(handle)
-        self._check_browser(request, browser)
+        request = await self._find(handle, {browser})
         client = await self._client(request)
         return Pending(request=request, client=client, scopes=needed_scopes(request))
 
@@ -152,7 +154,7 @@ class Authorization:
         if handle is None and visitor is not None:
             # Per user, so that users of one network have a budget each. Whoever is not signed in is counted before.
             await self.limiter.take(Category.AUTHORIZE, str(visitor.user.id), self.requests.size(request))
-        return Page(step, handle or await self._store(request))
+        return Page(step, handle or await self._store(request, client))
 
     def _situation(
         self, request: AuthorizationRequest, client: Client, visitor: Visitor | None, consent: Consent | None
@@ -166,17 +168,20 @@ class Authorization:
             now=self.now(),
         )
 
-    async def _store(self, request: AuthorizationRequest) -> str:
+    async def _store(self, request: AuthorizationRequest, client: Client) -> str:
         if self.requests.size(request) > MOST_BYTES:
             raise ClientError(request.target, "invalid_request", TOO_LARGE)
-        handle = new_token()
+        handle = new_handle(client)
         await self.requests.put(digest_of(handle), request)
         return handle
 
-    async def _find(self, handle: str) -> AuthorizationRequest:
+    async def _find(self, handle: str, browsers: AbstractSet[str | None]) -> AuthorizationRequest:
+        """*browsers*: to whom it may be bound; None stands for nobody yet. Raises `RequestGone`."""
         request = await self.requests.find(digest_of(handle))
-        if request is None:
-            raise LocalError(GONE)
+        if request is None or request.browser not in browsers:
+            client_id = client_named(handle)
+            client = await self.clients.find(client_id) if client_id is not None else None
+            raise RequestGone(GONE, client if client is not None and client.enabled else None)
         return request
 
     async def _client(self, request: AuthorizationRequest) -> Client:
@@ -184,10 +189,6 @@ class Authorization:
         if client is None or not client.enabled or not redirect_uri_matches(client, request.target.redirect_uri):
             raise LocalError("The application is not registered here any more.")
         return client
-
-    def _check_browser(self, request: AuthorizationRequest, browser: str) -> None:
-        if request.browser != browser:
-            raise LocalError(GONE)
 
     def _answer(self, target: Target, **parameters: str) -> ClientAnswer:
         state = {"state": target.state} if target.state is not None else {}

@@ -117,6 +117,10 @@ class _Given:
     def get(self, name: str) -> str | None:
         return next(iter(self.values.get(name, ())), None)
 
+    def words(self, name: str) -> list[str]:
+        """Of a list that spaces separate: also those before, after and between its members make no member."""
+        return [word for word in (self.get(name) or "").split(" ") if word]
+
     def proven(self, name: str) -> str | None:
         """Of what decides where errors go: repeated, nothing is proven."""
         values = self.values.get(name, [])
@@ -158,10 +162,10 @@ def _check_shape(given: _Given, refuse: Refuse) -> None:
             raise refuse(code, f"This server does not take the parameter {name}.")
     if (mode := given.get("response_mode")) is not None and mode not in list(ResponseMode):
         raise refuse("invalid_request", f"The response_mode is one of {', '.join(ResponseMode)}.")
-    response_type = given.get("response_type")
-    if response_type is None:
+    response_type = given.words("response_type")
+    if not response_type:
         raise refuse("invalid_request", "The parameter response_type is missing.")
-    if response_type != "code":
+    if response_type != ["code"]:
         raise refuse("unsupported_response_type", "The response_type is code.")
 
 
@@ -190,7 +194,7 @@ def _challenge(given: _Given, client: Client, refuse: Refuse) -> str | None:
 
 
 def _prompt(given: _Given, refuse: Refuse) -> tuple[str, ...]:
-    prompts = tuple(dict.fromkeys((given.get("prompt") or "").split(" "))) if given.get("prompt") else ()
+    prompts = tuple(dict.fromkeys(given.words("prompt")))
     if not set(prompts) <= set(PROMPTS):
         raise refuse("invalid_request", f"The prompt is made of {', '.join(PROMPTS)}.")
     if "none" in prompts and len(prompts) > 1:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from idp.domain.authorization_errors import LocalError
+from idp.domain.authorization_errors import RequestGone
 from idp.domain.browser_sessions import Visitor, digest_of, new_token
 from idp.domain.errors import StoreUnavailable
 from idp.domain.limits import Category
@@ -76,7 +76,7 @@ class Logout:
         """Raises `LocalError` for a handle that stands for nothing in this browser."""
         request = await self.requests.find(digest_of(handle))
         if request is None or request.browser not in (None, browser):
-            raise LocalError(GONE)
+            raise RequestGone(GONE)
         if request.must_ask(visitor):
             if request.browser is None:
                 request = replace(request, browser=browser)

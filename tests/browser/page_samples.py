@@ -31,6 +31,7 @@ USER = {
 LONG_USER = USER | {"name": "W" * 50, "email": f"{'w' * 60}@{'mail.' * 20}example", "email_verified": False}
 FORM = {"csrf_token": "c" * 43, "handle": "h" * 43}
 ACCOUNT = {"csrf_token": "c" * 43, "user": USER}
+GONE = "This sign-in has expired, or was begun in another browser. Go back to the application and begin again."
 NO_SUCH_ADDRESS = "The redirect_uri is not one that is registered for this application."
 NO_WEB_ADDRESS = "Give an address that begins with https:// or http://."
 UNCONFIRMED = "Confirm that the account is to be deleted."
@@ -137,12 +138,24 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "code": "invalid_request",
             "request_id": "4f1c9a02",
         }
-        | {"retry_after": None, "back": None},
+        | {"retry_after": None, "back": None, "return_to": None},
+        "expired": {
+            "status": 400,
+            "message": GONE,
+            "code": "invalid_request",
+            "request_id": "4f1c9a02",
+            "client": CLIENT,
+        }
+        | {
+            "retry_after": None,
+            "back": "/account",
+            "return_to": "https://photos.example/start?iss=https%3A%2F%2Fid.example",
+        },
         "limited": {"status": 429, "message": "Too many requests: wait, then try again.", "code": None}
-        | {"request_id": None, "retry_after": 640, "back": "/account"},
+        | {"request_id": None, "retry_after": 640, "back": "/account", "return_to": None},
         **{
             str(status): {"status": status, "message": "There is nothing here.", "code": None, "request_id": "4f1c9a02"}
-            | {"retry_after": 60, "back": None}
+            | {"retry_after": 60, "back": None, "return_to": None}
             for status in (403, 404, 500, 503)
         },
     },

@@ -158,7 +158,7 @@ async def test_who_is_locked_out_is_told_to_wait(browser: Browser, world: World,
         await expect(ada.page.locator("#error")).to_contain_text("Too many attempts")
 
 
-async def test_a_sign_in_that_has_expired_says_so_and_leads_nowhere(
+async def test_a_sign_in_that_has_expired_says_so_and_leads_to_the_account(
     browser: Browser, world: World, party: Party
 ) -> None:
     async with person(browser, world) as ada:
@@ -169,6 +169,8 @@ async def test_a_sign_in_that_has_expired_says_so_and_leads_nowhere(
 
         await expect(ada.page.locator("#error")).to_contain_text("expired")
         assert ada.page.url.startswith(world.settings.issuer)
+        await ada.page.click("#go-on")
+        await ada.page.wait_for_url(f"{world.settings.issuer}/account")
 
 
 async def test_back_and_forward_again_end_at_the_client(browser: Browser, world: World, party: Party) -> None:

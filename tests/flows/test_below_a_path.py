@@ -114,6 +114,15 @@ async def test_the_metadata_is_wherever_a_specification_puts_it(pathed: World) -
     assert (await pathed.http.get(metadata["jwks_uri"])).json()["keys"]
 
 
+async def test_password_managers_are_led_below_the_path(pathed: World) -> None:
+    """They ask the host, which may be idp's alone, and never look below a path."""
+    host = pathed.settings.issuer.removesuffix(BELOW)
+
+    for asked in (host, pathed.settings.issuer):
+        found = await pathed.http.get(f"{asked}/.well-known/change-password")
+        assert (found.status_code, found.headers["location"]) == (303, f"{BELOW}/account/password")
+
+
 async def test_programs_find_all_of_it_below_the_path(pathed: World) -> None:
     """REST, administration, registration of clients, OpenAPI, health, and what pages of other origins may ask."""
     issuer, admin = pathed.settings.issuer, await pathed.admin()

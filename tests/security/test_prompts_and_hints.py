@@ -72,6 +72,34 @@ async def test_who_must_sign_in_again_does_and_the_token_tells_when(world: World
     assert claims_of(second["id_token"])["auth_time"] > claims_of(first["id_token"])["auth_time"] - 120
 
 
+@pytest.mark.parametrize("prompt", ["login ", " login", "login  consent", "  login   consent  "])
+async def test_blanks_around_the_members_of_prompt_are_none_of_them(world: World, prompt: str) -> None:
+    """AZ13: as clients send them that join lists with an empty member."""
+    party, email = await Party.registered(world), await world.registered()
+
+    async with Browser(world) as browser:
+        await browser.signed_in(email)
+        page = await browser.authorize(party, prompt=prompt, response_type=" code ", ui_locales="de_DE")
+        assert asks_to_sign_in(page)
+        answer = await browser.authorized(party.again(), email, prompt=prompt)
+
+    assert '<html lang="de">' in page.text
+    assert "code" in answer
+
+
+async def test_blanks_alone_are_no_prompt_and_none_among_blanks_is_none(world: World) -> None:
+    """AZ10, AZ11."""
+    party, email = await Party.registered(world), await world.registered()
+
+    async with Browser(world) as browser:
+        unknown = answer_of(await browser.authorize(party, prompt=" none "))
+        await browser.signed_in(email)
+        known = answer_of(await browser.authorize(party.again(), prompt="  "))
+
+    assert unknown["error"] == "login_required"
+    assert "code" in known
+
+
 async def test_a_fresh_sign_in_is_not_asked_for_twice(world: World) -> None:
     """AZ13."""
     party, email = await Party.registered(world), await world.registered()

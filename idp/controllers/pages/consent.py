@@ -10,7 +10,7 @@ from idp.controllers.pages.authorize import onward, resumed
 from idp.controllers.pages.client_answers import client_answer
 from idp.controllers.pages.hosted import Hosted, page
 from idp.domain.authorization import Step
-from idp.domain.authorization_errors import LocalError
+from idp.domain.authorization_errors import RequestGone
 from idp.services.authorization import GONE, Authorization, Page
 
 
@@ -22,7 +22,7 @@ def consent_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
     async def form() -> Response:
         visit = await hosted.visits.begin()
         if visit.handle is None:
-            raise LocalError(GONE)
+            raise RequestGone(GONE)
         outcome = await authorization.resume(visit.handle, visit.browser, visit.visitor)
         if not isinstance(outcome, Page) or outcome.step is not Step.CONSENT or visit.visitor is None:
             return onward(hosted, visit, outcome)
@@ -49,7 +49,7 @@ def consent_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
         visit = await hosted.visits.begin()
         hosted.visits.check_form(visit, own=True)
         if visit.handle is None:
-            raise LocalError(GONE)
+            raise RequestGone(GONE)
         if visit.fields.get("decision") == "deny":
             return client_answer(hosted, visit, await authorization.deny(visit.handle, visit.browser))
         if visit.visitor is not None and visit.fields.get("decision") == "allow":

@@ -15,6 +15,7 @@ from idp.controllers.exchange import current
 from idp.controllers.operation import Operation
 from idp.controllers.pages.rendering import Pages
 from idp.controllers.pages.visits import Visit, Visits
+from idp.controllers.pages.ways_on import ways_on
 from idp.domain.errors import MethodNotAllowed, Refusal, TooMany, Unavailable, ValidationFailed
 
 View = TypeVar("View", bound=Callable[..., Awaitable[Response]])
@@ -104,7 +105,7 @@ class Hosted:
             code=refusal.error,
             request_id=current().request_id,
             retry_after=getattr(refusal, "retry_after", None),
-            back=None,
+            **ways_on(refusal, g.get("visit"), self.visits.issuer),
         )
         answer = Response(text, refusal.status, content_type=HTML)
         answer.headers["Content-Security-Policy"] = self.pages.policy()

@@ -51,8 +51,9 @@ class Languages:
         return " ".join(catalogue.get(sentence, sentence) for sentence in re.split(r"(?<=[.:]) ", english))
 
     def _lookup(self, tag: str) -> str | None:
-        tag = tag.lower()
-        known = {locale.lower(): locale for locale in self._catalogues}
+        """Also of tags as programs and POSIX locales have them, such as `de_DE`."""
+        tag = tag.lower().replace("_", "-")
+        known = {locale.lower().replace("_", "-"): locale for locale in self._catalogues}
         while tag and tag not in known:
             tag = tag.rpartition("-")[0]
         return known.get(tag)

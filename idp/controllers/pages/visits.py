@@ -27,7 +27,12 @@ from idp.services.hosted_login import BrowserSignIn, HostedLogin
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 FORM_TOKEN = "csrf_token"  # noqa: S105 - the name of a field
-EXPIRED = "This form has expired, or was sent from another page. Go back, reload the page and try again."
+
+
+class FormExpired(Forbidden):
+    """It has no genuine token of ours, or comes from elsewhere; the page that it was on makes a new one."""
+
+    detail = "This form has expired, or was sent from another page. Go back, reload the page and try again."
 
 
 @dataclass(slots=True)
@@ -98,13 +103,13 @@ class Visits:
 
     def check_form(self, visit: Visit, *, own: bool) -> None:
         """
-        Raises `Forbidden` for a form that no page of ours has sent. *own*: only of the user who is signed in now; the form to
+        Raises `FormExpired` for a form that no page of ours has sent. *own*: only of the user who is signed in now; the form to
         sign in is anybody's, also of who has signed in from another tab meanwhile.
         """
         self.check_origin(current())
         presented = visit.fields.get(FORM_TOKEN, "")
         if not self.form_tokens.genuine(presented, visit.browser_token, _session(visit, own=own)):
-            raise Forbidden(EXPIRED, reason="form token missing or wrong")
+            raise FormExpired(reason="form token missing or wrong")
 
     def check_origin(self, exchange: Exchange) -> None:
         """
@@ -115,7 +120,7 @@ class Visits:
         """
         site, origin = exchange.header(b"sec-fetch-site"), exchange.header(b"origin")
         if site not in (None, "same-origin") or origin not in (None, "null", self.issuer.origin):
-            raise Forbidden(EXPIRED, reason="form of another site")
+            raise FormExpired(reason="form of another site")
 
     def signed_in(self, visit: Visit, done: BrowserSignIn) -> None:
         """From the answer on the browser is signed in, and known as one of the user's."""
