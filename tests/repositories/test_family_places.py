@@ -167,6 +167,20 @@ async def test_a_place_takes_little_room(family: Family) -> None:
     assert await family.cache.memory_usage(family.key) <= 300
 
 
+@pytest.mark.parametrize("length", [64, 65, 255])
+async def test_a_client_with_a_long_id_takes_little_room_and_is_told_from_others(family: Family, length: int) -> None:
+    """RF21, RF8."""
+    client, other = "c" * length, "c" * (length - 1) + "d"
+    first = await family.store.start(family.id, family.user_id, client, nonce(), family.expires_at)
+    assert first is not None
+
+    outcomes = [(await family.rotate(first, client=name, place=HOME)).outcome for name in (other, client)]
+
+    assert outcomes == [Outcome.CLIENT, Outcome.OK]
+    assert max(map(len, (await family.cache.hgetall(family.key)).values())) <= 64
+    assert await family.cache.object("ENCODING", family.key) == b"listpack"
+
+
 # With nodes of the previous release.
 
 
