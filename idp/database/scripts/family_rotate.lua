@@ -38,13 +38,13 @@ local function count()
 end
 local function successor(outcome, of, named, at) return {outcome, of, named, at, remaining, empty_in} end
 
-local family = redis.call('HMGET', key, 'g', 'n', 'pn', 't', 'r', 'k', 'v', 'x', 'c', 'p', 'h')
+local family = redis.call('HMGET', key, 'g', 'n', 'pn', 't', 'r', 'k', 'v', 'x', 'c')
 local rebuilt = false
 if not family[1] then
   local expires_at = ARGV[9]
   if expires_at == '' then return {'MISSING'} end
   if now >= tonumber(expires_at) then return {'EXPIRED'} end
-  family = {generation, nonce, '', issued_at, 0, 0, false, expires_at, client, false, false}
+  family = {generation, nonce, '', issued_at, 0, 0, false, expires_at, client}
   rebuilt = true
 end
 
@@ -60,11 +60,13 @@ if generation == watermark then
   outcome = rebuilt and 'REBUILT' or 'OK'
 elseif generation == watermark - 1 and nonce == previous then
   if proposed == current then return successor('OK', watermark, current, family[4]) end
-  local grace, same_place = tonumber(ARGV[6]), place ~= '' and place == family[10]
+  -- Read here only: a rotation needs neither.
+  local left = redis.call('HMGET', key, 'p', 'h')
+  local grace, same_place = tonumber(ARGV[6]), place ~= '' and place == left[1]
   if grace > 0 and now - moved_at <= grace and (same_place or in_a_row < tonumber(ARGV[7])) then
     -- The first repetition is answered at any rate: told to wait longer than the grace, a client whose answer got lost
     -- would come back as a thief.
-    local repeated = elsewhere > 0 or tonumber(family[11] or 0) == watermark
+    local repeated = elsewhere > 0 or tonumber(left[2] or 0) == watermark
     if not count() and repeated then return {'LIMITED', fits_in, empty_in} end
     if same_place then redis.call('HSET', key, 'h', watermark) else redis.call('HINCRBY', key, 'r', 1) end
     return successor('REISSUE', watermark, current, family[4])
