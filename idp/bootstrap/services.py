@@ -225,6 +225,7 @@ def _authorization_server(
         clients=outside.clients,
         sessions=sessions,
         users=outside.users,
+        consents=outside.consents,
         codes=hosted.codes,
         access_tokens=access_tokens,
         id_tokens=hosted.id_tokens,

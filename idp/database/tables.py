@@ -134,6 +134,9 @@ class ConsentRow(Model):
     user: Any = fields.ForeignKeyField("idp.UserRow", related_name="consents", on_delete=OnDelete.CASCADE)
     client_id = fields.CharField(max_length=LONGEST_CLIENT_ID)
     scope = fields.TextField()
+    # By resource (RFC 8707); and a digest of what was shown of a client that registered itself.
+    resource_scopes: Any = fields.JSONField(db_default="{}")
+    shown = fields.CharField(max_length=64, null=True)
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
 

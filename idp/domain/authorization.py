@@ -105,7 +105,7 @@ class AuthorizationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What `next_step` looks at beside the request. *allowed*: scopes the user has consented to before."""
+    """What `next_step` looks at beside the request. *allowed*: scopes the user has consented to before, for the same resource."""
 
     client: Client
     visitor: Visitor | None

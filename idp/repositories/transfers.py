@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import asyncpg
+import orjson
 
 from idp.database.postgres import Postgres
 from idp.domain.clients import Client
@@ -14,6 +15,7 @@ from idp.domain.consents import Consent
 from idp.domain.events import ConsentGranted
 from idp.domain.transfers import ConsentFate, ExportedUser
 from idp.repositories.clients import client_of_record
+from idp.repositories.consents import consent_of
 from idp.repositories.events import AuditTrail, uuid7
 from idp.repositories.users import user_of_record
 
@@ -37,8 +39,10 @@ LEFT JOIN consents k ON k.user_id = given.user_id AND k.client_id = given.client
 ORDER BY place
 """
 INSERT = """
-INSERT INTO consents (id, user_id, client_id, scope, created_at, updated_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[])
+INSERT INTO consents (id, user_id, client_id, scope, resource_scopes, shown, created_at, updated_at)
+SELECT * FROM unnest(
+    $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::jsonb[], $6::text[], $7::timestamptz[], $8::timestamptz[]
+)
 ON CONFLICT DO NOTHING RETURNING id
 """
 
@@ -57,7 +61,7 @@ class PostgresExports:
 
     async def consents(self) -> AsyncIterator[Consent]:
         async for row in self._rows(CONSENTS, CONSENTS_AFTER, lambda row: (row["user_id"], row["client_id"])):
-            yield Consent(**dict(row))
+            yield consent_of(row)
 
     async def count(self, kind: str) -> int:
         async with self._postgres.connection() as connection:
@@ -97,7 +101,11 @@ class PostgresConsentImports:
         if not consents:
             return []
         rows = [
-            (uuid7(), consent.user_id, consent.client_id, consent.scope, consent.created_at, consent.updated_at)
+            (
+                *(uuid7(), consent.user_id, consent.client_id, consent.scope),
+                *(orjson.dumps(consent.resource_scopes).decode(), consent.shown),
+                *(consent.created_at, consent.updated_at),
+            )
             for consent in consents
         ]
         made = {row["id"] for row in await connection.fetch(INSERT, *map(list, zip(*rows, strict=True)))}

@@ -30,7 +30,7 @@ from idp.domain.authorization_codes import AuthorizedGrant
 from idp.domain.authorization_errors import ClientError, LocalError, RequestGone
 from idp.domain.browser_sessions import Visitor, digest_of
 from idp.domain.clients import Client, Clients
-from idp.domain.consents import Consent, Consents
+from idp.domain.consents import Allowed, Consent, Consents, allowed_scopes, digest_of_shown
 from idp.domain.limits import Category
 from idp.domain.redirect_uris import redirect_uri_matches
 from idp.services.authorization_codes import CodeService
@@ -66,6 +66,10 @@ class Pending:
     request: AuthorizationRequest
     client: Client
     scopes: Sequence[str]
+
+    @property
+    def shown(self) -> str | None:
+        return digest_of_shown(self.client)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +132,17 @@ class Authorization:
         pending = await self.pending(handle, browser)
         await self.requests.put(digest_of(handle), replace(pending.request, account_chosen=session_id))
 
-    async def allow(self, handle: str, browser: str, visitor: Visitor) -> None:
-        """Consent to what the stored request asks for, whatever a form says."""
+    async def allow(self, handle: str, browser: str, visitor: Visitor, shown: str | None = None) -> None:
+        """
+        Consent to what the stored request asks for, whatever a form says. *shown*: `Pending.shown` of the page.
+
+        Nothing is allowed to a client that has changed since: the user is asked again, and sees it as it is.
+        """
         pending = await self.pending(handle, browser)
-        await self.consents.grant(visitor.user.id, pending.client.client_id, pending.scopes)
+        if shown is not None and shown != pending.shown:
+            return
+        allowed = Allowed(scopes=pending.scopes, resource=pending.request.audience, shown=pending.shown)
+        await self.consents.grant(visitor.user.id, pending.client.client_id, allowed)
         await self.requests.put(digest_of(handle), replace(pending.request, consented=visitor.session.id))
 
     async def deny(self, handle: str, browser: str) -> ClientAnswer:
@@ -162,7 +173,7 @@ class Authorization:
         return Situation(
             client=client,
             visitor=visitor,
-            allowed=consent.scopes if consent else frozenset(),
+            allowed=allowed_scopes(consent, client, request.audience),
             needed=needed_scopes(request),
             verified_email_required=self.verified_email_required,
             now=self.now(),

@@ -17,6 +17,7 @@ from authlib.oauth2.rfc6749 import InvalidClientError, InvalidGrantError
 
 from idp.domain.authorization_codes import AuthorizedGrant
 from idp.domain.clients import PRIVATE_KEY_JWT, Client, Clients
+from idp.domain.consents import Consents
 from idp.domain.errors import InvalidCredentials, InvalidToken
 from idp.domain.sessions import Session
 from idp.domain.users import User, Users
@@ -64,6 +65,7 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
         clients: Clients,
         sessions: SessionService,
         users: Users,
+        consents: Consents,
         codes: CodeService,
         access_tokens: AccessTokens,
         id_tokens: IdTokens,
@@ -78,6 +80,7 @@ class AuthorizationServer(AsyncHooks, AuthlibServer):  # type: ignore[misc]
         self.clients = clients
         self.sessions = sessions
         self.users = users
+        self.consents = consents
         self.codes = codes
         self.access_tokens = access_tokens
         self.id_tokens = id_tokens

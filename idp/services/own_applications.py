@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from idp.domain.clients import Clients
-from idp.domain.consents import Consents
+from idp.domain.consents import Consent, Consents
 from idp.domain.errors import NotFound
 from idp.domain.sessions import RevokedReason
 from idp.services.sessions import SessionService
@@ -16,13 +16,14 @@ from idp.services.sessions import SessionService
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """*name* is the client's id when the client is gone."""
+    """*name* is the client's id when the client is gone. *resources*: where it may do some of that, beside this server."""
 
     client_id: str
     name: str
     logo_uri: str | None
     client_uri: str | None
     scopes: Sequence[str]
+    resources: Sequence[str]
     granted_at: datetime
 
 
@@ -43,7 +44,8 @@ class OwnApplications:
                     name=client.name if client else consent.client_id,
                     logo_uri=client.logo_uri if client else None,
                     client_uri=client.client_uri if client else None,
-                    scopes=consent.scope.split(),
+                    scopes=_scopes(consent),
+                    resources=sorted(consent.resource_scopes),
                     granted_at=consent.updated_at,
                 )
             )
@@ -55,3 +57,9 @@ class OwnApplications:
         if ended is None:
             raise NotFound
         await self.sessions.entomb(ended, RevokedReason.CONSENT_WITHDRAWN)
+
+
+def _scopes(consent: Consent) -> Sequence[str]:
+    """Each once, wherever it is allowed."""
+    allowed = (consent.scope, *consent.resource_scopes.values())
+    return list(dict.fromkeys(scope for scopes in allowed for scope in scopes.split()))

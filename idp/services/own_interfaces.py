@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from idp.domain.clients import REST_CLIENT, Clients
-from idp.domain.consents import Consents
+from idp.domain.consents import Consents, allowed_scopes
 from idp.services.access_tokens import UserToken
 
 
@@ -35,4 +35,4 @@ class OwnInterfaces:
         if client.first_party:
             return True
         consent = await self.consents.find(session.user_id, client.client_id)
-        return consent is not None and scope in consent.scopes
+        return scope in allowed_scopes(consent, client, session.audience)

@@ -120,10 +120,14 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "consent": {
         "first": FORM
         | {"client": CLIENT, "user": USER, "destination": "photos.example", "switch_account": "/select-account"}
-        | {"scopes": ["openid", "profile", "email", "offline_access"]},
+        | {"scopes": ["openid", "profile", "email", "offline_access"], "resource": None, "shown": "a" * 64},
         "plain": FORM
         | {"client": PLAIN_CLIENT, "user": LONG_USER, "destination": None, "switch_account": "/select-account"}
-        | {"scopes": ["phone", "address", "https://api.photos.example/albums.readonly_and_even_longer_than_that"]},
+        | {"scopes": ["phone", "address", "https://api.photos.example/albums.readonly_and_even_longer_than_that"]}
+        | {
+            "resource": "https://api.photos.example/albums/of/everybody/and/an/even/longer/path/than/that",
+            "shown": None,
+        },
     },
     "select_account": {"first": FORM | {"action": "/select-account", "client": CLIENT, "user": USER}},
     "sign_out": {
@@ -199,9 +203,10 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         | {
             "applications": [
                 {"client_id": "a", "name": "Acme Photos", "logo_uri": LOGO, "client_uri": "https://photos.example/"}
-                | {"scopes": ["openid", "profile", "offline_access"], "granted_at": NOW},
+                | {"scopes": ["openid", "profile", "offline_access"], "resources": [], "granted_at": NOW},
                 {"client_id": "b", "name": PLAIN_CLIENT.name, "logo_uri": None, "client_uri": None}
-                | {"scopes": ["albums"], "granted_at": NOW - timedelta(days=90)},
+                | {"scopes": ["albums"], "granted_at": NOW - timedelta(days=90)}
+                | {"resources": ["https://api.photos.example/"]},
             ]
         },
         "none": ACCOUNT | {"applications": []},

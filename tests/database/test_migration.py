@@ -167,7 +167,7 @@ async def test_a_step_gives_way_to_a_long_transaction_and_comes_back(
     holder, other = await connected(empty.migration), await connected(empty.database)
     async with asyncio.timeout(60):
         async with holder.transaction():
-            await holder.execute("LOCK TABLE users, clients IN ACCESS SHARE MODE")
+            await holder.execute("LOCK TABLE users, clients, consents IN ACCESS SHARE MODE")
             with capture_logs() as lines:
                 running = asyncio.create_task(migration.migrate(empty.migration, RUNTIME))
                 while len(lines) < 2:

@@ -185,11 +185,16 @@ async def test_consents_come_back_for_users_and_clients_that_are_there(
     email = await world.registered()
     user_id = await world.database.fetchval("SELECT id FROM users WHERE email_norm = $1", email)
     await world.database.execute(
-        "INSERT INTO consents (id, user_id, client_id, scope, created_at, updated_at) VALUES ($1, $2, $3, $4, now(), now())",
+        """
+        INSERT INTO consents (id, user_id, client_id, scope, resource_scopes, shown, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, now(), now())
+        """,
         uuid4(),
         user_id,
         client.client_id,
         "email openid",
+        json.dumps({"https://api.example/": "openid"}),
+        "a" * 64,
     )
     [consent] = [line for line in await exported(program, "consents") if line["client_id"] == client.client_id]
     await world.database.execute("DELETE FROM consents WHERE client_id = $1", client.client_id)
@@ -200,6 +205,10 @@ async def test_consents_come_back_for_users_and_clients_that_are_there(
         consent | {"client_id": "nobody"},
         consent | {"scope": 'a"b'},
         consent | {"user_id": None},
+        consent | {"resource_scopes": {"api": "openid"}},
+        consent | {"resource_scopes": {"https://api.example/": ""}},
+        consent | {"scope": "", "resource_scopes": {}},
+        consent | {"shown": "x"},
     )
 
     first = await program("consents", "import", file, "--format", "json")
@@ -207,6 +216,6 @@ async def test_consents_come_back_for_users_and_clients_that_are_there(
 
     assert consent["scope"] == "email openid"
     summaries = [json.loads(done.out) for done in (first, second)]
-    assert [(one["created"], one["known"], one["refused"]) for one in summaries] == [(1, 0, 4), (0, 1, 4)]
+    assert [(one["created"], one["known"], one["refused"]) for one in summaries] == [(1, 0, 8), (0, 1, 8)]
     assert ":2: there is no such user: import those first." in first.err
     assert [line for line in await exported(program, "consents") if line["client_id"] == client.client_id] == [consent]

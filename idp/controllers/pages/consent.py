@@ -35,6 +35,8 @@ def consent_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
             handle=visit.handle,
             client=pending.client,
             scopes=pending.scopes,
+            resource=pending.request.audience,
+            shown=pending.shown,
             user=visit.visitor.user,
             destination=urlsplit(redirect_uri).netloc or None,
             switch_account=f"/login?{urlencode({'request': visit.handle, 'another': 'true'})}",
@@ -53,7 +55,8 @@ def consent_routes(authorization: Authorization, hosted: Hosted) -> Blueprint:
         if visit.fields.get("decision") == "deny":
             return client_answer(hosted, visit, await authorization.deny(visit.handle, visit.browser))
         if visit.visitor is not None and visit.fields.get("decision") == "allow":
-            await authorization.allow(visit.handle, visit.browser, visit.visitor)
+            shown = visit.fields.get("shown")
+            await authorization.allow(visit.handle, visit.browser, visit.visitor, shown)
         return await resumed(authorization, hosted, visit)
 
     return routes

@@ -61,10 +61,11 @@ class CodeReused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentGranted(Event):
-    """The user has allowed a client *scope*."""
+    """The user has allowed a client *scope*, at *resource* if that is not this server."""
 
     name = "consent_granted"
     scope: str
+    resource: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,16 @@ Read hooks only read. `generate_token` signs, `AuthorizationServer.save_token` i
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError
 
 from idp.domain.clients import Client
+from idp.domain.consents import allowed_scopes
 from idp.domain.errors import EmailNotVerified
 from idp.domain.scopes import granted_scope
 from idp.services.access_tokens import Subject
-from idp.services.authlib_bridge import AsyncHooks
+from idp.services.authlib_bridge import AsyncHooks, hook
 from idp.services.client_authentication import METHODS
 from idp.services.token_request import InvalidTargetError
 
@@ -64,12 +66,32 @@ class Grant(AsyncHooks):
         """What a request that names no scope gets; None: all that is allowed but what must be asked for by name."""
         return None
 
-    def audience_within(self, granted: str | None) -> str | None:
-        """The resource that is asked for, which must be the one that the user's grant is for, if that names one."""
+    def audience_within(self, granted: str | None, *, scope: str, asked_user: UUID | None) -> str | None:
+        """
+        The resource that is asked for, which must be the one that the user's grant is for, if that names one.
+
+        *asked_user*: who was shown what the grant is for, on the page of consent: what was not on it needs consent of
+        before. None where a password was handed over.
+        """
         asked = Grant.audience(self)
-        if granted is not None and asked not in (None, granted):
+        if granted is None:
+            if asked is not None and asked_user is not None:
+                self.require_consent(asked_user, asked, scope)
+            return asked
+        if asked not in (None, granted):
             raise InvalidTargetError("The session was granted for another resource.")
-        return asked or granted
+        if not self.registered.may_ask_for(granted):
+            raise InvalidTargetError("The client may no longer ask for the resource that was granted.")
+        return granted
+
+    @hook
+    async def require_consent(self, user_id: UUID, resource: str, scope: str) -> None:
+        client = self.registered
+        if client.first_party:
+            return
+        consent = await self.server.consents.find(user_id, client.client_id)
+        if not set(scope.split()) <= allowed_scopes(consent, client, resource):
+            raise InvalidTargetError("Name the resource in the authorization request too: the user is asked there.")
 
     def audience(self) -> str | None:
         """The resource that is asked for, if the client may (RFC 8707)."""

@@ -77,12 +77,10 @@ class AuthorizationCodeGrant(Grant, grants.AuthorizationCodeGrant):  # type: ign
 
     def subject(self, user: User, scope: str) -> Subject:
         grant = self._presented.grant
-        session = self.server.new_session(user, self.registered, scope=scope, audience=self.audience(), grant=grant)
+        audience = self.audience_within(grant.audience, scope=scope, asked_user=user.id)
+        session = self.server.new_session(user, self.registered, scope=scope, audience=audience, grant=grant)
         self.request.session = session
         return Subject.of(session, user.roles)
-
-    def audience(self) -> str | None:
-        return self.audience_within(self._presented.grant.audience)
 
     def delete_authorization_code(self, authorization_code: AuthlibCode) -> None:
         """Nothing left to do: `AuthorizationServer.save_token` redeemed it."""

@@ -71,11 +71,11 @@ class RefreshTokenGrant(Grant, grants.RefreshTokenGrant):  # type: ignore[misc]
             return None
         return await self.server.users.find(self.session.user_id)
 
-    def audience(self) -> str | None:
-        return self.audience_within(self.session.audience)
-
     def subject(self, user: SessionState, scope: str) -> Subject:
-        return Subject.of(user.session, user.roles, scope=scope, audience=self.audience())
+        session = user.session
+        asked_user = session.user_id if session.browser_session_id is not None else None
+        audience = self.audience_within(session.audience, scope=scope, asked_user=asked_user)
+        return Subject.of(session, user.roles, scope=scope, audience=audience)
 
     def revoke_old_credential(self, refresh_token: AuthlibRefreshToken) -> None:
         """Nothing left to do: `AuthorizationServer.save_token` rotated the family."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from idp.domain.client_rules import SCOPE_TOKEN
-from idp.domain.clients import CLIENT_ID
+from idp.domain.clients import CLIENT_ID, is_resource
 from idp.domain.consents import Consent
 from idp.domain.transfers import ConsentFate, ConsentImports
 from idp.domain.user_imports import Entry
+from idp.services.imports.client_lines import DIGEST
 from idp.services.imports.members import Members
 from idp.services.imports.tally import Tally
 
@@ -40,13 +41,15 @@ def line_of(consent: Consent) -> dict[str, Any]:
         "user_id": str(consent.user_id),
         "client_id": consent.client_id,
         "scope": consent.scope,
+        "resource_scopes": dict(consent.resource_scopes),
+        "shown": consent.shown,
         "created_at": consent.created_at.isoformat(),
         "updated_at": consent.updated_at.isoformat(),
     }
 
 
 def consent_of(value: object) -> Consent:
-    """Raises `ValueError`."""
+    """Raises `ValueError`. Lines of earlier releases have neither *resource_scopes* nor *shown*."""
     members = Members(value)
     members.require_known(MEMBERS)
     found = {
@@ -59,9 +62,25 @@ def consent_of(value: object) -> Consent:
     for name, value_of in found.items():
         if value_of is None:
             raise members.fault(name, "a consent needs one.")
-    scopes = str(found["scope"]).split()
-    if not scopes or not all(SCOPE_TOKEN.fullmatch(scope) for scope in scopes):
+    by_resource = _resource_scopes(members)
+    if not _are_scopes(str(found["scope"])) and not (by_resource and found["scope"] == ""):
         raise members.fault("scope", "must be scopes, parted by spaces.")
+    shown = members.text("shown")
+    if shown is not None and not DIGEST.fullmatch(shown):
+        raise members.fault("shown", "must be a SHA-256 in 64 hexadecimal digits.")
     if not CLIENT_ID.fullmatch(str(found["client_id"])):
         raise members.fault("client_id", "this is no id of a client.")
-    return Consent(**found)  # type: ignore[arg-type]
+    return Consent(**found, resource_scopes=by_resource, shown=shown)  # type: ignore[arg-type]
+
+
+def _resource_scopes(members: Members) -> dict[str, str]:
+    found = members.document("resource_scopes") or {}
+    for resource, scope in found.items():
+        if not is_resource(resource) or not isinstance(scope, str) or not _are_scopes(scope):
+            raise members.fault("resource_scopes", "must be scopes, parted by spaces, by absolute URIs.")
+    return found
+
+
+def _are_scopes(text: str) -> bool:
+    scopes = text.split()
+    return bool(scopes) and all(SCOPE_TOKEN.fullmatch(scope) for scope in scopes)
