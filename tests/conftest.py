@@ -37,6 +37,7 @@ SHARED = (
     "below",
     "strict_node",
     "careful_node",
+    "office_node",
     "limited_node",
     "registering_node",
     "command_stores",

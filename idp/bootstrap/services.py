@@ -21,6 +21,7 @@ from idp.domain.changes import RecentChanges
 from idp.domain.clients import Clients, digest_of_secret
 from idp.domain.events import Events
 from idp.domain.health import Probe
+from idp.domain.limits import LoginCounts
 from idp.domain.refresh_tokens import RefreshTokenFormat
 from idp.domain.revoked_tokens import RevokedTokens
 from idp.domain.sessions import Sessions
@@ -144,7 +145,7 @@ def _services(settings: Settings, outside: Outside, checkpoints: Checkpoints, ob
     access_tokens = _access_tokens(settings, outside, observed)
     sessions = _sessions(settings, outside, checkpoints, observed)
     login = _login(settings, outside)
-    rate_limiter = RateLimiter(outside.limits)
+    rate_limiter = RateLimiter(outside.limits, LoginCounts(settings.limit_login_counts))
     administration = administration_services(settings, outside, sessions)
     hosted = hosted_services(settings, outside, login, sessions, observed.audit)
     authorization_server = _authorization_server(

@@ -50,6 +50,7 @@ def token_state_services(
             profiles=outside.profiles,
             clients=outside.clients,
             keys=outside.keys,
+            limiter=limiter,
             issuer=settings.issuer,
         ),
     )

@@ -61,12 +61,18 @@ class Guard:
         """
         A signed-in user, by bearer token (RFC 6750, section 2.1) of a client that may act for users here.
 
-        The view finds its `SessionState` with `signed_in()`.
+        The view finds its `SessionState` with `signed_in()`. Counted per user: a backend calls for all of its users from one
+        address. Refused tokens count per address.
         """
 
         @functools.wraps(view)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            g.session_state = (await self._token(scopes.ACCOUNT)).state
+            try:
+                g.session_state = state = (await self._token(scopes.ACCOUNT)).state
+            except InvalidToken:
+                await self._limiter.take(Category.API, current().address)
+                raise
+            await self._limiter.take(Category.API, str(state.session.user_id))
             return await view(*args, **kwargs)
 
         guarded.access = "user"  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
 """
 Which limit a route falls under, declared beside its access policy: `@limited(Category.API)`.
 
-Per address, before anything else is looked at. The categories per user and per client are taken where the user or the client
-is known: `Guard.admin`, the refresh and the token endpoint.
+Per address, before anything else is looked at. What is counted per user or per client is taken where that is known: in `Guard`,
+at the refresh and at the token endpoint.
 """
 
 from __future__ import annotations
@@ -22,10 +22,30 @@ class Limited:
     def __init__(self, limiter: RateLimiter) -> None:
         self._limiter = limiter
 
+    def where_counted(self, category: Category) -> Callable[[View], View]:
+        """For a view that counts some of its calls only, with `count`."""
+
+        def declare(view: View) -> View:
+            view.limit = category  # type: ignore[attr-defined]
+            return view
+
+        return declare
+
+    async def count(self, category: Category) -> None:
+        """The call that is served now, per address. Raises `RateLimited`."""
+        await self._limiter.take(category, current().address)
+
     def __call__(self, category: Category) -> Callable[[View], View]:
         def declare(view: View) -> View:
+            if getattr(view, "access", None) == "user":
+                view.limit = category  # type: ignore[attr-defined]
+                return view
+
             @functools.wraps(view)
             async def counted(*args: Any, **kwargs: Any) -> Any:
+                if category is Category.LOGIN:
+                    async with self._limiter.sign_in(current().address):
+                        return await view(*args, **kwargs)
                 await self._limiter.take(category, current().address)
                 return await view(*args, **kwargs)
 

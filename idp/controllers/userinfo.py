@@ -39,13 +39,14 @@ class UserInfoEndpoint:
         exchange: Exchange = scope[SCOPE_KEY]
         if exchange.method not in ("GET", "POST"):
             raise MethodNotAllowed(["GET", "POST", "OPTIONS"])
-        await self._limiter.take(Category.API, exchange.address)
         await (await self._answer(exchange)).send(send)
 
     async def _answer(self, exchange: Exchange) -> HttpAnswer:
         try:
             claims = await self._userinfo.of(_presented(exchange))
         except (Malformed, InvalidToken, InsufficientScope) as refusal:
+            # Per address only what fails: a backend asks for all of its users from one.
+            await self._limiter.take(Category.API, exchange.address)
             return _refused(refusal, told=_has_token(exchange))
         if isinstance(claims, str):
             return HttpAnswer(200, claims.encode(), [(b"content-type", b"application/jwt"), NO_STORE])

@@ -60,7 +60,9 @@ POLICY: Mapping[Category, Rule] = {
     Category.LOGIN: Rule(Per.ADDRESS, "password attempts at every door"),
     Category.REGISTER: Rule(Per.ADDRESS, "registrations"),
     Category.REFRESH: Rule(Per.USER, "refreshes, at /auth/refresh and at the token endpoint"),
-    Category.API: Rule(Per.ADDRESS, "the rest of /auth, and the userinfo endpoint"),
+    Category.API: Rule(
+        Per.ADDRESS, "the rest of /auth, and the userinfo endpoint: per user, and per address for calls without a user"
+    ),
     Category.ADMIN: Rule(Per.USER, "/admin, and calls of a client that may not act for users here"),
     Category.CLIENT: Rule(Per.CLIENT, "calls of an authenticated client for itself"),
     Category.CLIENT_PROOF: Rule(
@@ -83,13 +85,17 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """*reset* and *retry_after* are whole seconds: until nothing is counted any more, and until one call fits again."""
+    """
+    *reset* and *retry_after* are whole seconds: until nothing is counted any more, and until one call fits again. *bucket*: where
+    in its counter the call was counted.
+    """
 
     allowed: bool
     limit: int
     remaining: int
     reset: int
     retry_after: int
+    bucket: int = 0
 
 
 @dataclass(slots=True)
@@ -111,6 +117,13 @@ def unobserved(_: Category, __: bool, ___: bool) -> None:
     pass
 
 
+class LoginCounts(StrEnum):
+    """What of the sign-ins from one address counts. Failures: for an office or a backend behind one address."""
+
+    ATTEMPTS = "attempts"
+    FAILURES = "failures"
+
+
 class Limits(Protocol):
     async def take(self, category: Category, subject: str, size: int = 0) -> Decision | None:
         """
@@ -118,3 +131,6 @@ class Limits(Protocol):
 
         Always decides: while the store is down each process counts for itself, and allows its share.
         """
+
+    async def release(self, category: Category, subject: str, decision: Decision) -> None:
+        """What *decision* has counted counts no longer. Never raises: while the store is down it may stay counted."""

@@ -11,6 +11,7 @@ import asyncio
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 
 import structlog
@@ -27,6 +28,7 @@ BUCKETS = 30
 ASKED_AGAIN = 1.0  # seconds
 
 LIMIT = scripts.load("window", "limit")
+RELEASE = scripts.load("release")
 
 
 class RedisLimits:
@@ -59,6 +61,14 @@ class RedisLimits:
         self._on_decision(category, decision.allowed, local)
         return decision
 
+    async def release(self, category: Category, subject: str, decision: Decision) -> None:
+        name = self._name(category, subject)
+        # Where the call was counted is not known here. In the other counter its bucket is another, or empty.
+        self._local.release(name, decision.bucket)
+        if self._recovery is None:
+            with suppress(StoreUnavailable):
+                await self._redis.run(RELEASE, (name,), decision.bucket)
+
     async def close(self) -> None:
         if self._recovery is not None:
             self._recovery.cancel()
@@ -73,8 +83,15 @@ class RedisLimits:
                 log.warning("limits_counted_locally", reason=str(fault))
                 self._recovery = asyncio.create_task(self._until_it_answers())
             return None
-        allowed, remaining, fits_in, empty_in = map(int, answer)
-        return Decision(bool(allowed), limit.count, remaining, reset=seconds(empty_in), retry_after=seconds(fits_in))
+        allowed, remaining, fits_in, empty_in, bucket = map(int, answer)
+        return Decision(
+            bool(allowed),
+            limit.count,
+            remaining,
+            reset=seconds(empty_in),
+            retry_after=seconds(fits_in),
+            bucket=bucket,
+        )
 
     async def _until_it_answers(self) -> None:
         while True:

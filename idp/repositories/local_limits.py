@@ -52,8 +52,9 @@ class LocalLimits:
         kept = sum(bucket.size for bucket in counter.values())
         fits = limit.budget is None or counted == 0 or kept + size <= limit.budget / self._workers
         allowed = counted < share and fits
+        bucket = int(now // (window / BUCKETS))
         if allowed:
-            counter.setdefault(int(now // (window / BUCKETS)), _Bucket()).count(now, size)
+            counter.setdefault(bucket, _Bucket()).count(now, size)
         latest = [bucket.latest for bucket in counter.values()]
         return Decision(
             allowed,
@@ -61,7 +62,17 @@ class LocalLimits:
             share - counted - allowed,
             reset=ceil((max(latest) + window - now) / 1000),
             retry_after=ceil((min(latest) + window - now) / 1000),
+            bucket=bucket,
         )
+
+    def release(self, name: bytes, bucket: int) -> None:
+        """One call in that bucket counts no longer, if any does."""
+        counter = self._counters.get(name, {})
+        held = counter.get(bucket)
+        if held is not None:
+            held.calls -= 1
+            if held.calls == 0:
+                del counter[bucket]
 
     @property
     def remembered(self) -> int:

@@ -76,8 +76,9 @@ class RestSessions:
         self.on_issued("refresh_token")
         return self._tokens(access_token, successor)
 
-    async def sign_out(self, refresh_token: str) -> None:
-        await self.sessions.end(refresh_token, REST_CLIENT.client_id)
+    async def sign_out(self, refresh_token: str) -> bool:
+        """Whether that ended a session."""
+        return await self.sessions.end(refresh_token, REST_CLIENT.client_id)
 
     async def sign_out_everywhere(self, user_id: UUID) -> None:
         await self.sessions.end_all(user_id)

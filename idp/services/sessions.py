@@ -158,16 +158,19 @@ class SessionService:
             return self.tokens.write(rotation.successor)
         return await self._refuse(session, rotation)
 
-    async def end(self, text: str, client_id: str, reason: RevokedReason = RevokedReason.LOGOUT) -> None:
-        """Sign out with a refresh token. One that stands for nothing (any more) is no error: the end is reached."""
+    async def end(self, text: str, client_id: str, reason: RevokedReason = RevokedReason.LOGOUT) -> bool:
+        """
+        Sign out with a refresh token; whether that ended a session. One that stands for nothing (any more) is no error: the end
+        is reached.
+        """
         token = self.tokens.read(text)
         state = await self.sessions.find_family(token.family_id) if token else None
         if state is None:
-            return
+            return False
         if state.session.client_id == client_id:
-            await self.revoke(state.session, reason)
-        else:
-            self.watch.of_another_client(state.session, client_id)
+            return await self.revoke(state.session, reason)
+        self.watch.of_another_client(state.session, client_id)
+        return False
 
     async def revoke(self, session: Session, reason: RevokedReason) -> bool:
         revoked = await self.sessions.revoke(session.id, reason)

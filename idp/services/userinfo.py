@@ -15,10 +15,12 @@ import orjson
 from idp.domain.claims import claims_for
 from idp.domain.clients import Client, Clients
 from idp.domain.errors import InsufficientScope, InvalidToken
+from idp.domain.limits import Category
 from idp.domain.sessions import SessionState
 from idp.domain.signing_keys import SigningKeys
 from idp.domain.users import Profiles
 from idp.services.access_tokens import AccessTokens
+from idp.services.rate_limiter import RateLimiter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +29,21 @@ class UserInfo:
     profiles: Profiles
     clients: Clients
     keys: SigningKeys
+    limiter: RateLimiter
     issuer: str
 
     async def of(self, presented: str) -> dict[str, Any] | str:
         """
         The claims; for a client that has `userinfo_signed_response_alg`, as a JWT in compact form (section 5.3.2).
 
-        Raises `InvalidToken`, and `InsufficientScope` for a token without the scope openid or without a user.
+        Raises `InvalidToken`, and `InsufficientScope` for a token without the scope openid or without a user; `RateLimited`,
+        counted per user and client, so that no client uses up the calls of another.
         """
         live = await self.access_tokens.live(presented)
         if live.state is None or "openid" not in live.scopes:
             raise InsufficientScope
+        session = live.state.session
+        await self.limiter.take(Category.API, f"{session.user_id} {session.client_id}")
         user = await self.profiles.find(live.state.session.user_id, live.state.user_updated_at)
         client = await self.clients.find(live.state.session.client_id)
         if user is None or client is None or not client.enabled:

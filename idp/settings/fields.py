@@ -210,15 +210,21 @@ LIMITS = Group(
         Setting(
             "IDP_LIMIT_LOGIN",
             "5/15m",
-            "Password attempts and failed client authentications, per network address.",
+            "Password attempts, per network address; and as many failed client authentications, per address and client.",
             parsing.limit(),
+        ),
+        Setting(
+            "IDP_LIMIT_LOGIN_COUNTS",
+            "attempts",
+            "`failures` leaves sign-ins that succeed out, for offices and backends behind one address.",
+            parsing.one_of("attempts", "failures"),
         ),
         Setting("IDP_LIMIT_REGISTER", "3/1h", "Registrations, per network address.", parsing.limit()),
         Setting("IDP_LIMIT_REFRESH", "10/1m", "Refreshes, per user.", parsing.limit()),
         Setting(
             "IDP_LIMIT_API",
             "100/15m",
-            "The rest of `/auth` and the userinfo endpoint, per network address.",
+            "The rest of `/auth` and the userinfo endpoint, per user; per network address for calls without a user.",
             parsing.limit(),
         ),
         Setting("IDP_LIMIT_ADMIN", "50/1h", "`/admin`, per administrator.", parsing.limit()),

@@ -73,6 +73,7 @@ class Settings:
     lockout_attempts: int
     lockout_duration: timedelta
     limit_login: LimitSetting | None
+    limit_login_counts: str
     limit_register: LimitSetting | None
     limit_refresh: LimitSetting | None
     limit_api: LimitSetting | None

@@ -22,6 +22,7 @@ PRODUCTION = {
     "IDP_TRUSTED_PROXIES": "10.0.0.0/24",
     "IDP_BRAND_NAME": "Example",
     "IDP_VERIFIED_EMAIL_REQUIRED": "true",
+    "IDP_LIMIT_LOGIN_COUNTS": "failures",
 }
 # The stores of tests forget at a power cut; and what other tests have registered is theirs.
 OF_THESE_STORES = {"database-commit", "database-timeouts", "database-connections"}
@@ -190,6 +191,8 @@ SETTINGS_JUDGED = [
     ("password-hashing", "note", {"IDP_BCRYPT_ROUNDS": "15"}),
     ("lockout", "warning", {"IDP_LOCKOUT_ATTEMPTS": "1000"}),
     ("lockout", "warning", {"IDP_LOCKOUT_DURATION": "10s"}),
+    ("login-limit", "warning", {"IDP_LIMIT_LOGIN": "off"}),
+    ("login-limit", "note", {"IDP_LIMIT_LOGIN_COUNTS": ""}),
     ("other-limits", "warning", {"IDP_LIMIT_AUTHORIZE": "off"}),
     ("token-lifetimes", "warning", {"IDP_ACCESS_TOKEN_TTL": "12h"}),
     ("token-lifetimes", "warning", {"IDP_REFRESH_GRACE": "5m"}),

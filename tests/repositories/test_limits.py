@@ -72,7 +72,7 @@ async def test_no_window_wherever_it_begins_holds_more_than_the_limit(store: Red
     for _ in range(400):
         clock.ms += chance.choice([0, 1, window // 50, window // 7, window // 3])
         answer = await store.run(script, (name,), limit.count, window, BUCKETS, 0, 0, clock.ms)
-        allowed, remaining, fits_in, empty_in = map(int, answer)
+        allowed, remaining, fits_in, empty_in, _ = map(int, answer)
         decision = local.take(limit, name)
 
         assert decision.allowed == bool(allowed)
@@ -108,7 +108,7 @@ async def test_who_is_refused_never_waits_longer_than_the_window(store: RedisSto
     script, clock, name = with_own_clock(), Clock(), f"rl:{{{uuid4()}}}".encode()
     clock.ms -= clock.ms % 2000  # the beginning of a bucket, where its end is farthest away
     for _ in range(2):
-        _, _, fits_in, empty_in = map(int, await store.run(script, (name,), 1, 60_000, BUCKETS, 0, 0, clock.ms))
+        _, _, fits_in, empty_in, _ = map(int, await store.run(script, (name,), 1, 60_000, BUCKETS, 0, 0, clock.ms))
 
     assert (fits_in, empty_in) == (60_000, 60_000)
 
@@ -183,7 +183,7 @@ class Dead(RedisStore):
         self.asked += 1
         if not self.up:
             raise StoreUnavailable(reason="redis: down")
-        return [1, 5, 0, 0]
+        return [1, 5, 0, 0, 0]
 
     async def ping(self) -> None:
         self.pinged.set()
@@ -383,3 +383,20 @@ async def test_families_of_one_user_share_a_limit_and_a_slot(store: RedisStore, 
     assert sum(int(held.split(b":")[0]) for held in await limited.cache.hvals(refreshes_key(limited.user_id))) == 2
     assert len(set(tags)) == 1
     assert family_key(limited.id, uuid4()) != limited.key
+
+
+async def test_a_call_that_is_released_counts_no_longer_and_no_other_does(store: RedisStore) -> None:
+    """In the shared counter and in that of a process."""
+    for counted in (limits(store, 3), limits(Dead(), 3)):
+        subject = str(uuid4())
+        first, _ = [await counted.take(Category.ADMIN, subject) for _ in range(2)]
+        assert first is not None
+        await counted.release(Category.ADMIN, subject, first)
+        allowed = [await counted.take(Category.ADMIN, subject) for _ in range(3)]
+
+        assert [it.allowed for it in allowed if it] == [True, True, False]
+        for _ in range(9):
+            await counted.release(Category.ADMIN, subject, first)
+        freed = [await counted.take(Category.ADMIN, subject) for _ in range(9)]
+        assert sum(it.allowed for it in freed if it) <= 3
+        await counted.close()

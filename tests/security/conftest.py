@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -79,12 +80,31 @@ def limited_node(settings: Settings, urls: StoreUrls) -> Iterator[ServerProcess]
 @pytest.fixture
 async def caller(world: World, limited_node: ServerProcess) -> AsyncIterator[Caller]:
     """Somebody at an address of their own, before the node that limits."""
+    async with calling(world, limited_node) as caller:
+        yield caller
+
+
+@pytest.fixture(scope="session")
+def office_node(settings: Settings, urls: StoreUrls) -> Iterator[ServerProcess]:
+    """A node for people who share an address: of sign-ins only failures count."""
+    limits = {"IDP_LIMIT_LOGIN_COUNTS": "failures", "IDP_LIMIT_API": "5/15m"}
+    with another_node("office", settings, urls, limited=True, **limits) as node:
+        yield node
+
+
+@pytest.fixture
+async def office(world: World, office_node: ServerProcess) -> AsyncIterator[Caller]:
+    """Everybody behind one address, before that node."""
+    async with calling(world, office_node) as caller:
+        yield caller
+
+
+@asynccontextmanager
+async def calling(world: World, node: ServerProcess) -> AsyncIterator[Caller]:
     limits = httpx.Limits(max_connections=600, max_keepalive_connections=20)
     forgetful = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    async with httpx.AsyncClient(
-        base_url=limited_node.url, timeout=60, limits=limits, cookies=forgetful, verify=False
-    ) as http:
-        yield Caller(http, world, limited_node)
+    async with httpx.AsyncClient(base_url=node.url, timeout=60, limits=limits, cookies=forgetful, verify=False) as http:
+        yield Caller(http, world, node)
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         lockout_attempts=5,
         lockout_duration=timedelta(minutes=15),
         limit_login=LimitSetting(5, timedelta(minutes=15)),
+        limit_login_counts="attempts",
         limit_register=LimitSetting(3, timedelta(hours=1)),
         limit_refresh=LimitSetting(10, timedelta(minutes=1)),
         limit_api=LimitSetting(100, timedelta(minutes=15)),

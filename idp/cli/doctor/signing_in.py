@@ -70,6 +70,12 @@ TABLE = (
                 "Password attempts per network address are not limited.",
                 "Leave IDP_LIMIT_LOGIN out, or give it a count and a window.",
             ),
+            Fault(
+                Verdict.NOTE,
+                lambda settings: settings.limit_login is not None and settings.limit_login_counts == "attempts",
+                "Sign-ins that succeed count too: people behind one address, as in an office, share so few of them.",
+                "Set IDP_LIMIT_LOGIN_COUNTS=failures if many sign in from one address; else leave it.",
+            ),
         ),
     ),
     Line(

@@ -61,11 +61,12 @@ def session_routes(sessions: RestSessions, guard: Guard, limited: Limited, devic
         return Refreshed.of(await sessions.refresh(given.refresh_token))
 
     @routes.post("/auth/logout")
-    @limited(Category.API)
+    @limited.where_counted(Category.API)
     @access.public
     @operation("End the session of a refresh token", takes=RefreshTokenBody)
     async def logout(given: RefreshTokenBody) -> None:
-        await sessions.sign_out(given.refresh_token)
+        if not await sessions.sign_out(given.refresh_token):
+            await limited.count(Category.API)
 
     @routes.post("/auth/logout-all")
     @limited(Category.API)

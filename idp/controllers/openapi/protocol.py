@@ -16,6 +16,10 @@ TOKEN_ANSWER: Json = {
         "access_token": {"type": "string", "description": "A JWT (RFC 9068)."},
         "token_type": {"const": "Bearer"},
         "expires_in": {"type": "integer", "description": "Seconds."},
+        "user_address": {
+            "type": "string",
+            "description": "For whose IP address the attempt counts, of a client that has authenticated (password).",
+        },
         "refresh_token": {"type": "string"},
         "scope": {"type": "string"},
     },
@@ -77,6 +81,10 @@ def _token(grant_types: Sequence[str]) -> Json:
         "grant_type": {"enum": list(grant_types)},
         "username": {"type": "string", "description": "The e-mail address (password)."},
         "password": {"type": "string", "format": "password"},
+        "user_address": {
+            "type": "string",
+            "description": "For whose IP address the attempt counts, of a client that has authenticated (password).",
+        },
         "refresh_token": {"type": "string"},
         "scope": {"type": "string", "description": "Names, parted by spaces."},
         "resource": {"type": "string", "format": "uri", "description": "The audience (RFC 8707)."},

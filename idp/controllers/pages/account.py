@@ -6,7 +6,6 @@ from typing import Any
 
 from quart import Blueprint, Response
 
-from idp.controllers.exchange import current
 from idp.controllers.pages.form_fields import checked
 from idp.controllers.pages.hosted import Hosted, page
 from idp.controllers.pages.notices import Notice
@@ -40,7 +39,7 @@ class SignedOut(Exception):
 
 
 class AccountPages:
-    """*limiter*: a form of the account counts as a call of the API, per address."""
+    """*limiter*: a form of the account counts as a call of the API, per user."""
 
     def __init__(self, hosted: Hosted, limiter: RateLimiter) -> None:
         self.hosted = hosted
@@ -62,7 +61,7 @@ class AccountPages:
         """The same for a form, which must be the signed-in user's own. Raises `SignedOut`, `Forbidden`, `RateLimited`."""
         visit, visitor = await self.begin()
         self.hosted.visits.check_form(visit, own=True)
-        await self._limiter.take(Category.API, current().address)
+        await self._limiter.take(Category.API, str(visitor.user.id))
         return visit, visitor
 
     def show(self, visit: Visit, visitor: Visitor, template: str, **values: Any) -> Response:

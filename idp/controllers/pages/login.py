@@ -13,7 +13,6 @@ from idp.controllers.pages.notices import Notice
 from idp.controllers.pages.visits import Visit
 from idp.domain.authorization import Step
 from idp.domain.errors import FieldError, InvalidCredentials, TooManyAttempts, Unavailable, ValidationFailed
-from idp.domain.limits import Category
 from idp.services.authorization import Authorization, Page, Pending
 from idp.services.hosted_login import HostedLogin
 from idp.services.rate_limiter import RateLimiter
@@ -37,19 +36,18 @@ def login_routes(
     async def sign_in() -> Response:
         visit = await hosted.visits.begin()
         hosted.visits.check_form(visit, own=False)
-        await limiter.take(Category.LOGIN, current().address)
         email, password = visit.fields.get("email", ""), visit.fields.get("password", "")
-        if faults := _missing(email, password):
-            return await _form(visit, email=email, refusal=faults)
         try:
-            done = await hosted_login.sign_in(
-                email,
-                password,
-                visit.visitor,
-                remember=visit.fields.get("remember") == "true",
-                device=visit.device_token,
-            )
-        except (InvalidCredentials, TooManyAttempts, Unavailable) as refusal:
+            async with limiter.sign_in(current().address):
+                _require_both(email, password)
+                done = await hosted_login.sign_in(
+                    email,
+                    password,
+                    visit.visitor,
+                    remember=visit.fields.get("remember") == "true",
+                    device=visit.device_token,
+                )
+        except (ValidationFailed, InvalidCredentials, TooManyAttempts, Unavailable) as refusal:
             return await _form(visit, email=email, refusal=refusal)
         hosted.visits.signed_in(visit, done)
         if visit.handle is None:
@@ -93,7 +91,9 @@ def _known_address(visit: Visit, pending: Pending | None) -> str:
     return visit.visitor.user.email if visit.visitor is not None and visit.query.get("another") != "true" else ""
 
 
-def _missing(email: str, password: str) -> ValidationFailed | None:
+def _require_both(email: str, password: str) -> None:
+    """Raises `ValidationFailed`."""
     faults = [] if email else [FieldError("email", "Give the e-mail address of your account.")]
     faults += [] if password else [FieldError("password", "Give your password.")]
-    return ValidationFailed(faults) if faults else None
+    if faults:
+        raise ValidationFailed(faults)

@@ -77,7 +77,7 @@ def verification_routes(verification: EmailVerification, limiter: RateLimiter, h
     async def confirm() -> Response:
         visit = await hosted.visits.begin()
         hosted.visits.check_form(visit, own=False)
-        await limiter.take(Category.API, current().address)
+        await limiter.take(Category.API, str(visit.visitor.user.id) if visit.visitor else current().address)
         token = visit.fields.get("token")
         if token is None:
             return await _send_again(visit)
