@@ -12,6 +12,7 @@ from idp.app.assembly import create_app
 from idp.app.endpoints import Asgi
 from idp.bootstrap import running
 from idp.controllers.exchange import Receive, Scope, Send
+from idp.edge.foreign_server import ForeignServer
 from idp.gateways import log_lines, tracing
 from idp.gateways.embedded import StoreUrls
 from idp.services.health import Health
@@ -69,7 +70,7 @@ def _settle_memory() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-def from_environment() -> Application:
+def from_environment() -> ForeignServer:
     """For other ASGI servers, as a factory: settings from the environment, stores that run already."""
     settings = load(os.environ)
     pretty = settings.log_format == "console"
@@ -79,4 +80,5 @@ def from_environment() -> Application:
     if settings.otel_endpoint is not None and (lacking := tracing.missing()):
         raise RuntimeError(f"IDP_OTEL_ENDPOINT: {lacking}")
     migration = settings.migration_database_url or settings.database_url
-    return Application(settings, StoreUrls(settings.database_url, migration, settings.redis_url), pretty=pretty)
+    urls = StoreUrls(settings.database_url, migration, settings.redis_url)
+    return ForeignServer(Application(settings, urls, pretty=pretty))

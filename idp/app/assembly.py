@@ -11,6 +11,7 @@ from idp.domain.issuers import Issuer
 from idp.edge.addresses import Addresses
 from idp.edge.cors import Cors
 from idp.edge.edge import Edge
+from idp.edge.framing import AbsoluteForm, Authorities
 from idp.edge.issuer_path import IssuerPath
 from idp.edge.traces import TracedEdge
 from idp.gateways import log_lines
@@ -23,16 +24,20 @@ def create_app(services: Services, settings: Settings, *, pretty: bool = False) 
     inside = Paths(beside_quart(services, settings, pages), quart_app(services, settings, pages).asgi_app)
     cors = Cors(token_origins=services.clients.origins, rest_origins=frozenset(settings.cors_origins))
     addresses, tracing = Addresses(settings.trusted_proxies), services.tracing
+    authorities = Authorities(settings.issuer)
     edge = Edge(
         inside,
         addresses=addresses,
+        authorities=authorities,
         cors=cors,
         log_request=log_lines.RequestLog(pretty=pretty, ids=tracing.ids if tracing else None),
         count=services.metrics.request,
     )
     whole: Asgi = TracedEdge(edge, tracing.requests, addresses) if tracing else edge
     path = Issuer.of(settings.issuer).path
-    return IssuerPath(whole, path) if path and not settings.proxy_strips_path else whole
+    if not path or settings.proxy_strips_path:
+        return whole
+    return AbsoluteForm(IssuerPath(whole, path), authorities)
 
 
 class Paths:

@@ -8,15 +8,19 @@ import os
 import signal
 import socket
 import time
+from typing import Any
 
 from idp.cli.environment import Misconfigured
 from idp.cli.restarts import Restarts
-from idp.cli.workers import KILL_AFTER, end_with
+from idp.cli.workers import KEEP_ALIVE_SECONDS, KILL_AFTER, end_with
 from idp.gateways.embedded import StoreUrls
 from idp.settings import Settings
 
 # It does not tell when it serves; what ends sooner than this has not.
 SURELY_STARTED = 10.0
+LARGEST_READ = (
+    64 * 1024
+)  # bytes of one connection that wait: the edge refuses heads beyond a quarter of that in its own form
 
 
 class GranianServer:
@@ -64,9 +68,6 @@ class GranianServer:
 
 
 def serve(settings: Settings, urls: StoreUrls, parent: int) -> None:
-    from granian import Granian
-    from granian.constants import Interfaces
-
     end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     host, port = settings.bind_host, settings.bind_port
@@ -80,12 +81,28 @@ def serve(settings: Settings, urls: StoreUrls, parent: int) -> None:
         "IDP_BIND": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "IDP_WORKERS": str(settings.workers),
     }
-    Granian(
-        "idp.app:from_environment",
+    granian("idp.app:from_environment", host, port, workers=settings.workers, factory=True).serve()
+
+
+def granian(target: str, host: str, port: int, *, workers: int = 1, factory: bool = False) -> Any:
+    """
+    With all that Granian can be told against slow and odd connections. What it cannot, `idp.edge` refuses, and what that does
+    not see is a proxy's to keep away (docs/reverse-proxies.md).
+    """
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+
+    return Granian(
+        target,
         address=host,
         port=port,
         interface=Interfaces.ASGI,
-        workers=settings.workers,
-        factory=True,
+        workers=workers,
+        factory=factory,
         log_access=False,
-    ).serve()
+        # Waiting to see whether a connection would speak HTTP/2 has no end of its own: silent ones lived for 155 s.
+        http=HTTPModes.http1,
+        websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=KEEP_ALIVE_SECONDS * 1000, max_buffer_size=LARGEST_READ),
+    )

@@ -3,7 +3,7 @@ Hypercorn's HTTP on connections of ours.
 
 Its protocol code is used as it is. What differs is the connection underneath: the idle timer is a timer and not a task that
 is cancelled, awaited and made anew for every request, and reading takes no task either: 6 % of a token's CPU on the whole.
-Slow bodies are the edge's business (`idp.edge.bodies`), slow headers end with the idle timer.
+Slow bodies are the edge's business (`idp.edge.bodies`); slow heads and connections that never said anything are closed here.
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ from idp.edge.security_headers import completed
 log = structlog.get_logger("idp.http")
 
 HIGH_WATER = 64 * 1024
+MOST_READ = 64 * 1024
+# For a head from its first byte to its last, and for the first byte of a connection. A connection that has had its answer may
+# wait for longer, `config.keep_alive_timeout`.
+HEAD_SECONDS = 25.0
 # A request may be on its way on a connection that looks idle when the server stops.
 LINGER_SECONDS = 0.2
 
@@ -108,6 +112,7 @@ class Connection(TCPServer):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._timer: asyncio.TimerHandle | None = None
+        self._answered = self._head_begun = False
         self._unwritten = b""
         self.idle_task: Any = self  # what `run` starts and `_close` stops
 
@@ -117,18 +122,31 @@ class Connection(TCPServer):
 
     async def restart(self, *_: Any) -> None:
         self._stop_timer()
-        self._timer = self.loop.call_later(self.config.keep_alive_timeout, self.close_idle)
+        seconds = self.config.keep_alive_timeout if self._answered else HEAD_SECONDS
+        self._head_begun, self._answered = not self._answered, True
+        self._timer = self.loop.call_later(seconds, self.close_idle)
 
     async def stop(self) -> None:
         self._stop_timer()
 
     async def _read_data(self) -> None:
         chosen = self.protocol
-        chosen.protocol = Http1(
+        chosen.protocol = http1 = Http1(
             *(chosen.app, chosen.config, chosen.context, chosen.task_group, chosen.state),
             *(chosen.ssl, chosen.client, chosen.server, chosen.send),
         )
-        await super()._read_data()
+        with suppress(OSError):
+            while not self.reader.at_eof():
+                await http1.handle(RawData(await self.reader.read(MOST_READ)))
+                if self._timer is not None and not self._head_begun and http1.connection.trailing_data[0]:
+                    self._expect_head()
+        await http1.handle(Closed())
+
+    def _expect_head(self) -> None:
+        """A byte now and then must not keep the connection: the time is that of the whole head."""
+        self._stop_timer()
+        self._head_begun = True
+        self._timer = self.loop.call_later(HEAD_SECONDS, self.close_idle)
 
     def close_idle(self) -> None:
         self._stop_timer()

@@ -35,6 +35,8 @@ from idp.settings import Settings
 # What is under way gets this long to end; the parent waits a little longer before it kills.
 GRACEFUL_SECONDS = 10.0
 KILL_AFTER = 15.0
+# Longer than proxies keep a connection for the next request, 60 s by default: who closes first is sure that none is on its way.
+KEEP_ALIVE_SECONDS = 75
 
 STOPPING = frozenset({signal.SIGINT, signal.SIGTERM})
 PR_SET_PDEATHSIG = 1
@@ -168,7 +170,7 @@ def hypercorn_config() -> Config:
     config.include_server_header = False
     config.graceful_timeout = GRACEFUL_SECONDS
     config.shutdown_timeout = GRACEFUL_SECONDS
-    config.keep_alive_timeout = 75
+    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
     config.keep_alive_max_requests = 1_000_000
     config.h11_max_incomplete_size = 16 * 1024
     return config

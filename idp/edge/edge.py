@@ -14,24 +14,23 @@ import structlog
 
 from idp.controllers.answers import Headers, HttpAnswer, InternalError, refusal_answer
 from idp.controllers.exchange import SCOPE_KEY, Exchange, Receive, Scope, Send
-from idp.domain.errors import Malformed, MethodNotAllowed, NotFound, Refusal, Unavailable
+from idp.domain.errors import HeadersTooLarge, PayloadTooLarge, Refusal, RequestTimeout, Unavailable
 from idp.domain.events import Origin, origin
 from idp.domain.limits import Taken, taken
 from idp.edge.addresses import Addresses
 from idp.edge.bodies import Disconnected, decoded_form, decoded_json, read
 from idp.edge.cors import Cors
+from idp.edge.framing import Ambiguous, Authorities, check, resolve
 from idp.edge.security_headers import completed
 
 log = structlog.get_logger("idp.http")
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-AMBIGUOUS = {b"content-length", b"transfer-encoding"}
 JSON_PATHS = ("/auth/", "/admin/", "/oauth2/register")
 # Endpoints whose callers are programs: what cannot be read is refused here, before anything else is looked at.
 PROTOCOL = "/oauth2/"
 # Pages among them, which say in HTML what is wrong.
 PAGES = ("/oauth2/authorize", "/oauth2/logout")
-ADMIN = "/admin/"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -54,6 +53,7 @@ class Edge:
         inside: Any,
         *,
         addresses: Addresses,
+        authorities: Authorities,
         cors: Cors,
         log_request: Callable[..., None],
         count: Callable[[str, str, int, float], None],
@@ -62,6 +62,7 @@ class Edge:
         self._count = count
         self._inside = inside
         self._addresses = addresses
+        self._authorities = authorities
         self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,6 +70,8 @@ class Edge:
             await send({"type": "websocket.close", "code": 1008})
             return
         started = time.perf_counter()
+        if not scope["path"].startswith("/"):
+            resolve(scope, self._authorities)
         exchange = self._exchange(scope)
         agent = exchange.header(b"user-agent")
         origin.set(Origin(address=exchange.address, request_id=exchange.request_id, user_agent=agent))
@@ -109,7 +112,7 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange, answered: _Answered) -> None:
         try:
-            _check(scope, exchange)
+            check(scope, exchange)
             if await self._preflight(exchange, send):
                 return
             body = await self._read(receive, exchange)
@@ -158,7 +161,7 @@ class Edge:
                     headers += await self._cors.answer(exchange.path, page, refused=answered.refused)
                 headers.append((b"x-request-id", exchange.request_id.encode()))
                 headers += _limit_headers()
-                if _leaves_body(exchange.unreadable):
+                if _ends_connection(exchange.unreadable):
                     headers.append((b"connection", b"close"))
                 message = {**message, "headers": completed(headers)}
             await send(message)
@@ -194,21 +197,6 @@ def _is_preflight(exchange: Exchange) -> bool:
     return exchange.method == "OPTIONS" and all(name in exchange.headers for name in wanted)
 
 
-def _check(scope: Scope, exchange: Exchange) -> None:
-    """What one server in a row of them may read in another way than the next."""
-    if scope.get("scheme", "http") == "http" and not scope.get("http_version", "1.1").startswith("1"):
-        # By an upgrade in clear text a request would pass a proxy whose rules speak HTTP/1.1.
-        raise Malformed("This server speaks HTTP/1.1 without TLS.")
-    if not exchange.method.isupper():
-        raise MethodNotAllowed  # methods are case-sensitive (RFC 9110, section 9.1), whatever the next reader makes of "get"
-    if not exchange.path.startswith("/") or "\0" in exchange.path:
-        raise NotFound  # nothing here is called so, and a NUL in an event or a statement would be an error of the database
-    if exchange.path.startswith(ADMIN) and not scope.get("raw_path", b"").startswith(ADMIN.encode()):
-        raise NotFound  # "/%61dmin/users" would pass a proxy that keeps this prefix to itself
-    if exchange.headers.keys() >= AMBIGUOUS:
-        raise Malformed("Send either Content-Length or Transfer-Encoding (RFC 9112, section 6.3).")
-
-
 def _replay(body: bytes, receive: Receive) -> Receive:
     """The body that was read already, then whatever comes: a disconnect."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
@@ -219,9 +207,9 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _leaves_body(refusal: Refusal | None) -> bool:
-    """The rest of the body is still on its way, or may be; the connection cannot be used for another request."""
-    return refusal is not None and refusal.status in (408, 413)
+def _ends_connection(refusal: Refusal | None) -> bool:
+    """The rest of the body is still on its way, or may be: what follows must not be taken for another request."""
+    return isinstance(refusal, (Ambiguous, HeadersTooLarge, PayloadTooLarge, RequestTimeout))
 
 
 async def _refuse(refusal: Refusal, exchange: Exchange, send: Send, answered: _Answered) -> None:
@@ -231,6 +219,6 @@ async def _refuse(refusal: Refusal, exchange: Exchange, send: Send, answered: _A
         log.warning("unavailable", reason=str(refusal), request_id=exchange.request_id)
     answered.refused = True
     answer = refusal_answer(refusal, exchange.path, exchange.request_id)
-    if _leaves_body(refusal) or exchange.headers.keys() >= AMBIGUOUS:
+    if _ends_connection(refusal):
         answer.headers.append((b"connection", b"close"))
     await answer.send(send)

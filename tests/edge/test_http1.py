@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 import serving
 from raw_http import RawConnection, connection
+
+from idp.cli import http_server
 
 HOST = b"Host: x\r\n"
 Application = Callable[
@@ -178,3 +180,59 @@ async def test_requests_wait_for_each_other_and_what_cannot_be_read_for_them() -
     assert at_first == ["/b"]
     assert paths == ["/b", "/c"]
     assert [answer and answer.status for answer in answers] == [200, 200, 400]
+
+
+# Connections that say nothing, or little.
+
+
+async def silent(raw: RawConnection) -> None:
+    """Nothing at all."""
+
+
+async def half(raw: RawConnection) -> None:
+    await raw.send(b"GET /a HTTP/1.1\r\nHost: x\r\n")
+
+
+async def little_by_little(raw: RawConnection) -> None:
+    with suppress(ConnectionError):
+        while True:
+            await raw.send(b"a: b\r\n" if raw in begun else b"GET /a HTTP/1.1\r\n")
+            begun.add(raw)
+            await asyncio.sleep(0.01)
+
+
+async def after_an_answer(raw: RawConnection) -> None:
+    await raw.send(NEXT)
+    await raw.answer()
+    await little_by_little(raw)
+
+
+begun: set[RawConnection] = set()
+
+
+@pytest.mark.parametrize("saying", [silent, half, little_by_little, after_an_answer])
+async def test_a_head_has_a_time_and_a_connection_between_two_requests_another(
+    saying: Callable[[RawConnection], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IN16: while who waits for its next request may do so, as proxies do."""
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
+    async with served(answering(headers=((b"content-length", b"0"),))) as url, connection(url) as patient:
+        await patient.send(NEXT)
+        await patient.answer()
+        async with connection(url) as raw:
+            spoken = asyncio.create_task(saying(raw))
+            ended = await raw.ended() if saying is not after_an_answer else await ended_later(raw, spoken)
+            spoken.cancel()
+        await patient.send(LAST)
+        answer = await patient.answer()
+
+    assert ended
+    assert answer is not None
+    assert answer.status == 200
+
+
+async def ended_later(raw: RawConnection, spoken: asyncio.Task[None]) -> bool:
+    """The answer is read by who speaks, which ends when it can say no more."""
+    async with asyncio.timeout(30):
+        await asyncio.wait([spoken])
+    return await raw.ended()
