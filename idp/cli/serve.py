@@ -44,8 +44,8 @@ OTHER_PORTS = 20
 @click.option("--host", help="Address to listen on, instead of IDP_BIND's.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on, instead of IDP_BIND's.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Worker processes, instead of IDP_WORKERS.")
-@click.option("--server", type=click.Choice(["hypercorn", "granian"]), default="hypercorn", show_default=True)
-def command(host: str | None, port: int | None, workers: int | None, server: str) -> None:
+@click.option("--server", type=click.Choice(["hypercorn", "granian"]), help="What speaks HTTP, instead of IDP_SERVER.")
+def command(host: str | None, port: int | None, workers: int | None, server: str | None) -> None:
     """
     Run the server until Ctrl-C or SIGTERM.
 
@@ -56,6 +56,7 @@ def command(host: str | None, port: int | None, workers: int | None, server: str
       idp serve --port 9000 --workers 2
     """
     chosen = _chosen(settings(), host, port, workers)
+    chosen = replace(chosen, server=server or chosen.server)
     _compile_templates(chosen)
     _check_tracing(chosen)
     raise_limit()
@@ -66,8 +67,9 @@ def command(host: str | None, port: int | None, workers: int | None, server: str
         urls = with_urls(chosen, embedded.start() if embedded else None)
         prepared = _prepare(chosen, urls)
         click.echo(welcome(chosen, prepared), err=not sys.stdout.isatty())
+        _warn(chosen)
         with metrics_folder(chosen.data_dir) as metrics:
-            _serve(_server(server, chosen, urls, listener), listener, embedded, metrics)
+            _serve(_server(chosen, urls, listener), listener, embedded, metrics)
     except (EmbeddedBusy, EmbeddedFailed) as fault:
         raise Stopped(str(fault)) from None
     finally:
@@ -157,8 +159,13 @@ def _prepare(chosen: Settings, urls: StoreUrls) -> Prepared:
         return asyncio.run(whole())
 
 
-def _server(name: str, chosen: Settings, urls: StoreUrls, listener: socket.socket) -> Workers | GranianServer:
-    if name == "granian":
+def _warn(chosen: Settings) -> None:
+    if chosen.server == "granian" and chosen.env == "production" and not chosen.trusted_proxies:
+        log.warning("granian_without_proxy", remedy="docs/reverse-proxies.md says what a proxy in front must refuse")
+
+
+def _server(chosen: Settings, urls: StoreUrls, listener: socket.socket) -> Workers | GranianServer:
+    if chosen.server == "granian":
         return GranianServer(chosen, urls, listener)
     return Workers(chosen, urls, listener, pretty=pretty(chosen))
 

@@ -17,6 +17,7 @@ class Item(StrEnum):
     ISSUER = "issuer"
     ISSUER_PATH = "issuer-path"
     TRUSTED_PROXIES = "trusted-proxies"
+    SERVER = "server"
     CORS_ORIGINS = "cors-origins"
     STORES = "stores"
     TEMPLATES = "templates"

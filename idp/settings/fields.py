@@ -25,6 +25,13 @@ SERVER = Group(
             unset="`http://localhost:8000`, with the port of `IDP_BIND`",
         ),
         Setting("IDP_BIND", "127.0.0.1:8000", "Where the server listens.", addresses.bind()),
+        Setting(
+            "IDP_SERVER",
+            "hypercorn",
+            "What speaks HTTP. `granian` (extra `fast`) is faster and refuses less: only behind "
+            "[a proxy](reverse-proxies.md#granian) that refuses the rest.",
+            parsing.one_of("hypercorn", "granian"),
+        ),
         Setting("IDP_WORKERS", "1", "Processes that serve requests.", parsing.integer(1, 512)),
         Setting(
             "IDP_DRAIN",

@@ -37,6 +37,7 @@ class Settings:
     bind_host: str
     bind_port: int
     bind_is_default: bool
+    server: str
     workers: int
     drain: timedelta
     release: str

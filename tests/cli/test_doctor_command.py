@@ -178,6 +178,8 @@ SETTINGS_JUDGED = [
     ("trusted-proxies", "unsafe", {"IDP_TRUSTED_PROXIES": "10.0.0.0/8,::/0"}),
     ("trusted-proxies", "warning", {"IDP_TRUSTED_PROXIES": "192.0.0.0/7"}),
     ("trusted-proxies", "warning", {"IDP_TRUSTED_PROXIES": ""}),
+    ("server", "warning", {"IDP_SERVER": "granian", "IDP_TRUSTED_PROXIES": ""}),
+    ("server", "ok", {"IDP_SERVER": "granian"}),
     ("cors-origins", "warning", {"IDP_CORS_ORIGINS": "https://a.example,http://localhost:5173"}),
     ("brand", "note", {"IDP_BRAND_NAME": ""}),
     ("outgoing", "warning", {"IDP_OUTGOING_PRIVATE": "true"}),

@@ -199,7 +199,7 @@ async def test_headers_of_a_usual_size_are_read(server: str) -> None:
 async def test_the_absolute_form_with_our_own_host_is_the_path(
     server: str, target: bytes, path: str, query: str
 ) -> None:
-    """IN15: whatever `Host` says, which is not looked at then."""
+    """IN17: whatever `Host` says, which is not looked at then."""
     answer = await exchanged(server, b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
 
     assert answer is not None
@@ -207,7 +207,7 @@ async def test_the_absolute_form_with_our_own_host_is_the_path(
 
 
 async def test_the_address_that_was_connected_to_is_our_own_host_too(server: str) -> None:
-    """IN15."""
+    """IN17."""
     port = server.rpartition(":")[2].encode()
     for host in (b"127.0.0.1:", b"localhost:"):
         answer = await exchanged(server, b"GET http://" + host + port + b"/health HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -224,7 +224,7 @@ async def test_the_address_that_was_connected_to_is_our_own_host_too(server: str
     ],
 )
 async def test_the_absolute_form_with_another_host_is_refused(authority: bytes) -> None:
-    """IN15: of our own server, since Granian keeps the host of such a target to itself."""
+    """IN17: of our own server, since Granian keeps the host of such a target to itself."""
     async with serving.served(alone) as url:
         answer = await only_answer(url, b"GET http://" + authority + b"/health HTTP/1.1\r\nHost: x\r\n\r\n" + SECOND)
 
@@ -233,7 +233,7 @@ async def test_the_absolute_form_with_another_host_is_refused(authority: bytes) 
 
 
 async def test_the_absolute_form_goes_past_no_rule_for_a_path() -> None:
-    """IN15, AD12: "/%61dmin/" would pass a proxy that keeps /admin/ to itself."""
+    """IN17, AD12: "/%61dmin/" would pass a proxy that keeps /admin/ to itself."""
     async with serving.served(alone) as url:
         encoded = await exchanged(url, b"GET http://" + OWN + b"/%61dmin/users HTTP/1.1\r\nHost: x\r\n\r\n")
         nothing = await exchanged(url, b"GET http://" + OWN + b"/a%00b HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -93,3 +93,17 @@ async def test_no_other_spelling_of_the_path_reaches_anything(world: World, path
         answers = [await http.get(path), await http.post(path, json={"email": "a@example.com", "password": "x"})]
 
     assert [answer.status_code for answer in answers] == [404, 404]
+
+
+async def test_the_absolute_form_has_the_path_too(world: World) -> None:
+    """IN17."""
+    app: Any = create_app(world.services, replace(world.settings, issuer="https://id.example.com/a/id"))
+    for target in ("http://id.example.com/a/id/health", "http://id.example.com/health", "http://other.example/a/id/health"):
+        answered: list[int] = []
+
+        async def send(message: Any, answered: list[int] = answered) -> None:
+            answered.append(message.get("status", 0))
+
+        scope = {"type": "http", "method": "GET", "path": target, "raw_path": target.encode(), "query_string": b""}
+        await app(scope | {"headers": [(b"host", b"x")], "http_version": "1.1", "scheme": "http"}, None, send)
+        assert answered[0] == (400 if "other" in target else 200)

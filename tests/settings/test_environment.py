@@ -21,6 +21,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract():
         bind_host="127.0.0.1",
         bind_port=8000,
         bind_is_default=True,
+        server="hypercorn",
         workers=1,
         drain=timedelta(),
         release=version("idp"),

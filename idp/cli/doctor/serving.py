@@ -117,6 +117,18 @@ TABLE = (
         ),
     ),
     Line(
+        Item.SERVER,
+        "What speaks HTTP refuses odd requests, or a proxy does.",
+        (
+            Fault(
+                Verdict.WARNING,
+                lambda settings: settings.server == "granian" and not settings.trusted_proxies,
+                "Granian takes requests that only a proxy in front can refuse, and no proxy is named.",
+                "Put a proxy in front and name it in IDP_TRUSTED_PROXIES, or leave IDP_SERVER out.",
+            ),
+        ),
+    ),
+    Line(
         Item.CORS_ORIGINS,
         "Pages that may call /auth and /admin are on https, or there are none.",
         (
