@@ -98,7 +98,11 @@ async def test_no_other_spelling_of_the_path_reaches_anything(world: World, path
 async def test_the_absolute_form_has_the_path_too(world: World) -> None:
     """IN17."""
     app: Any = create_app(world.services, replace(world.settings, issuer="https://id.example.com/a/id"))
-    for target in ("http://id.example.com/a/id/health", "http://id.example.com/health", "http://other.example/a/id/health"):
+    for target in (
+        "http://id.example.com/a/id/health",
+        "http://id.example.com/health",
+        "http://other.example/a/id/health",
+    ):
         answered: list[int] = []
 
         async def send(message: Any, answered: list[int] = answered) -> None:
