@@ -69,8 +69,8 @@ for process in /proc/[0-9]*; do
 	if [ "${process#/proc/}" != 1 ]; then tr '\0' ' ' <"$process/cmdline" 2>/dev/null | cut -c 1-160; fi
 done
 echo "Files that were left outside of the checkout:"
-find / -xdev \( -path "$home/idp" -o -path /usr -o -path /etc -o -path /var/lib -o -path /var/cache -o -path /var/log \) -prune \
-	-o -type f -newer /.begun ! -path /.inside -print
+find / -xdev \( -path "$home/idp" -o -path /usr -o -path /etc -o -path /var/lib -o -path /var/cache -o -path /var/log -o -path /run \) -prune \
+	-o -type f -newer /.begun ! -path /.inside -print | head -n 40
 exit $status
 INSIDE
 
