@@ -113,11 +113,12 @@ async def test_a_caller_that_goes_away_leaves_the_others_alone(store: Store) -> 
 
 
 async def test_nothing_is_left_running_when_all_is_answered(store: Store) -> None:
-    before = asyncio.all_tasks()
     store.open.set()
     batches: Batches[int, int] = Batches(store)
 
     await asyncio.gather(*await asked(batches, *range(300)))
     await asyncio.sleep(0)
 
-    assert asyncio.all_tasks() == before
+    # A server of other tests may run in this loop: its tasks come and go.
+    running = {getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()}
+    assert not {name for name in running if name.startswith("Batches.")}
