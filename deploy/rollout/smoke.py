@@ -101,10 +101,11 @@ class Smoke:
 
 
 def _path(metadata: Json, name: str) -> str:
-    """The endpoints name the proxy; the check may be for a node behind it."""
+    """The endpoints name the proxy; the check may be for a node behind it. Nodes need no path of the issuer's."""
     if not isinstance(metadata.get(name), str):
         raise Failed(f"smoke: discovery has no {name}")
-    return urllib.parse.urlsplit(metadata[name]).path
+    below = urllib.parse.urlsplit(str(metadata.get("issuer"))).path.rstrip("/")
+    return urllib.parse.urlsplit(metadata[name]).path.removeprefix(below)
 
 
 def _code(body: bytes) -> str:

@@ -46,10 +46,10 @@ class FakeNode(BaseHTTPRequestHandler):
             "/health/ready": {"status": "ok"},
             "/health/detailed": {"status": "ok", "checks": {}, "release": self.release},
             "/.well-known/openid-configuration": {
-                "issuer": ISSUER,
-                "jwks_uri": f"{ISSUER}/jwks",
-                "token_endpoint": f"{ISSUER}/token",
-                "revocation_endpoint": f"{ISSUER}/revoke",
+                "issuer": self.server.issuer,
+                "jwks_uri": f"{self.server.issuer}/jwks",
+                "token_endpoint": f"{self.server.issuer}/token",
+                "revocation_endpoint": f"{self.server.issuer}/revoke",
             },
             "/jwks": {"keys": [KEY.as_dict(private=False)]},
         }
@@ -61,7 +61,7 @@ class FakeNode(BaseHTTPRequestHandler):
             self._answer(400, {"error": "invalid_grant"})
             return
         now = int(time.time())
-        claims = {"iss": ISSUER, "client_id": "smoke", "iat": now, "exp": now + 60}
+        claims = {"iss": self.server.issuer, "client_id": "smoke", "iat": now, "exp": now + 60}
         key = OTHER_KEY if self.release == FORGES else KEY
         token = jwt.encode({"alg": "RS256", "kid": "one"}, claims, key)
         self._answer(200, {"access_token": token, "refresh_token": "canary-token"})
@@ -78,13 +78,15 @@ class FakeNode(BaseHTTPRequestHandler):
 
 
 class FakeFleet:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, issuer: str = ISSUER) -> None:
         self.folder = folder
+        self.issuer = issuer
         self.servers: list[Any] = []
         for node in NODES:
             (folder / node).write_text("1.0")
             server: Any = ThreadingHTTPServer(("127.0.0.1", 0), FakeNode)
             server.file = folder / node
+            server.issuer = issuer
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
             self.servers.append(server)
 
@@ -104,7 +106,7 @@ class FakeFleet:
     def roll(self, tag: str, *options: str, replace: str | None = None, **environment: str) -> tuple[int, str]:
         urls = [f"http://127.0.0.1:{server.server_address[1]}" for server in self.servers]
         nodes = [f"--node={node}={url}" for node, url in zip(NODES, urls, strict=True)]
-        common = ("--proxy", urls[1], "--issuer", ISSUER, "--settle", "0", "--ready-within", "0.4")
+        common = ("--proxy", urls[1], "--issuer", self.issuer, "--settle", "0", "--ready-within", "0.4")
         replace = replace or "echo {node} {tag} >> done; echo {tag} > {node}"
         ended = subprocess.run(
             [sys.executable, ROLLOUT, "--tag", tag, *nodes, "--replace", replace, *common, *options],
@@ -133,6 +135,18 @@ def test_it_migrates_and_then_replaces_one_node_after_the_other(fleet: FakeFleet
 
     assert status == 0, said
     assert fleet.done() == ["migrated 1.1", "one 1.1", "two 1.1"]
+
+
+def test_nodes_are_asked_without_the_path_of_the_issuer(tmp_path: Path) -> None:
+    """A node behind a proxy that strips it need not know it (IDP_PROXY_STRIPS_PATH)."""
+    fleet = FakeFleet(tmp_path, f"{ISSUER}/auth")
+    try:
+        status, said = fleet.roll("1.1", **USER)
+    finally:
+        fleet.close()
+
+    assert status == 0, said
+    assert fleet.releases() == ["1.1", "1.1"]
 
 
 @pytest.mark.parametrize(
