@@ -8,7 +8,7 @@ import click
 
 from idp.cli import line_export, line_import
 from idp.cli.output import formatted
-from idp.domain.user_imports import Source
+from idp.domain.user_imports import Rehearsal, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,13 +47,15 @@ def import_clients(file: str, dry_run: bool, errors: str | None, form: str) -> N
       idp clients import clients.jsonl
     """
 
+    rehearsal = Rehearsal() if dry_run else None
+
     def taking(services: Services, _: Source) -> line_import.Take:
         from idp.services.imports.tally import Tally
 
         async def take(entries: Sequence[Entry]) -> Tally:
             whole = Tally()
             for entry in entries:
-                whole.add(await services.administration.imports.clients.take(entry, dry_run=dry_run))
+                whole.add(await services.administration.imports.clients.take(entry, rehearsal))
             return whole
 
         return take

@@ -8,7 +8,7 @@ import click
 
 from idp.cli import line_export, line_import
 from idp.cli.output import formatted
-from idp.domain.user_imports import Source
+from idp.domain.user_imports import Rehearsal, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +58,11 @@ def import_consents(file: str, dry_run: bool, errors: str | None, form: str) -> 
       idp consents import consents.jsonl
     """
 
+    rehearsal = Rehearsal() if dry_run else None
+
     def taking(services: Services, _: Source) -> line_import.Take:
         async def take(entries: Sequence[Entry]) -> Tally:
-            return await services.administration.imports.consents.take(entries, dry_run=dry_run)
+            return await services.administration.imports.consents.take(entries, rehearsal)
 
         return take
 

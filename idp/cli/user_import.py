@@ -9,7 +9,7 @@ import click
 from idp.cli.environment import Stopped
 from idp.cli.line_import import Take, Wanted, careful, run
 from idp.cli.output import formatted
-from idp.domain.user_imports import Source
+from idp.domain.user_imports import Rehearsal, Source
 from idp.gateways import user_files
 from idp.gateways.user_files import Unreadable
 
@@ -56,12 +56,14 @@ def import_users(
     if first > 1 and len(files) != 1:
         raise click.UsageError("--from-line counts in one FILE.")
 
+    rehearsal = Rehearsal() if dry_run else None
+
     def taking(services: Services, source: Source) -> Take:
         importer = services.administration.imports.users
         reader = importer.reader(source, admin_roles)
 
         async def take(entries: Sequence[Entry]) -> Tally:
-            return await importer.take(entries, source, reader, dry_run=dry_run)
+            return await importer.take(entries, source, reader, rehearsal)
 
         return take
 

@@ -63,6 +63,29 @@ class Fate(StrEnum):
     ID_TAKEN = "id taken"
 
 
+@dataclass(slots=True)
+class Rehearsal:
+    """
+    What a dry run would have made so far: the next line with the same key finds it there, as in the run itself.
+
+    Holds a hash of each key: 100 MB for a million users.
+    """
+
+    seen: set[int] = field(default_factory=set)
+
+    def knows(self, *key: object) -> bool:
+        return hash(key) in self.seen
+
+    def add(self, *key: object) -> None:
+        self.seen.add(hash(key))
+
+    def is_first(self, *key: object) -> bool:
+        """Whether nothing with this *key* was made before; from now on it was."""
+        first = not self.knows(*key)
+        self.add(*key)
+        return first
+
+
 class UserImports(Protocol):
     async def add_all(self, users: Sequence[ImportedUser], source: Source) -> Sequence[Fate]:
         """
@@ -71,5 +94,5 @@ class UserImports(Protocol):
         Raises `StoreUnavailable`: then none of them was made, or the answer was lost and a second call finds them known.
         """
 
-    async def look(self, users: Sequence[ImportedUser]) -> Sequence[Fate]:
-        """What `add_all` would do with each, of those that are not alike among themselves. Writes nothing."""
+    async def look(self, users: Sequence[ImportedUser], rehearsal: Rehearsal) -> Sequence[Fate]:
+        """What `add_all` would do with each, after all that *rehearsal* has made. Writes nothing."""

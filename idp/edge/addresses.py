@@ -20,7 +20,8 @@ class Addresses:
     def of(self, peer: str, forwarded_for: Sequence[bytes]) -> str:
         """*peer* is the other end of the connection, *forwarded_for* the values of all `X-Forwarded-For` headers."""
         if not self._trusted:
-            return peer
+            # A socket for both versions of IP, `[::]`, names IPv4 callers so.
+            return peer if not peer.startswith("::ffff:") else str(parsed(peer) or peer)
         caller = parsed(peer)
         hops = ",".join(value.decode("latin-1") for value in forwarded_for).split(",") if forwarded_for else []
         while hops and caller is not None and self._is_trusted(caller):

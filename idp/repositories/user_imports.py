@@ -12,7 +12,7 @@ import orjson
 
 from idp.database.postgres import Postgres
 from idp.domain.events import UserImported
-from idp.domain.user_imports import Fate, ImportedUser, Source
+from idp.domain.user_imports import Fate, ImportedUser, Rehearsal, Source
 from idp.domain.users import canonical_email
 from idp.repositories.events import AuditTrail
 
@@ -58,13 +58,24 @@ class PostgresUserImports:
         self._trail.announce(*events)
         return fates
 
-    async def look(self, users: Sequence[ImportedUser]) -> Sequence[Fate]:
+    async def look(self, users: Sequence[ImportedUser], rehearsal: Rehearsal) -> Sequence[Fate]:
         pairs = [(user.id or uuid4(), canonical_email(user.email)) for user in users]
         async with self._postgres.connection() as connection:
             known = await _known(connection, pairs)
-        ids, addresses = {user_id for user_id, _ in known}, {address for _, address in known}
-        free = Counter(pair for pair in pairs if pair[0] not in ids and pair[1] not in addresses)
-        return _fates(pairs, free, known)
+        for user_id, address in known:
+            rehearsal.add("id", user_id)
+            rehearsal.add("address", address)
+        fates = [Fate.KNOWN] * len(pairs)
+        # In the order of the statement that would make them.
+        for place, (user_id, address) in sorted(enumerate(pairs), key=lambda numbered: numbered[1][1]):
+            if rehearsal.knows("address", address):
+                continue
+            if not rehearsal.is_first("id", user_id):
+                fates[place] = Fate.ID_TAKEN
+                continue
+            rehearsal.add("address", address)
+            fates[place] = Fate.CREATED
+        return fates
 
 
 async def _known(connection: asyncpg.Connection, pairs: Sequence[Pair]) -> list[Pair]:

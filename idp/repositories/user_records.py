@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,8 +28,10 @@ from idp.repositories.reading import Reading
 from idp.repositories.sessions import SESSION, session_of
 from idp.repositories.users import is_last_administrator, user_of_record
 
-# strpos finds the text as it is: there is nothing to escape.
-SEARCH = "(strpos(email_norm, {}) > 0 OR strpos(lower(name), lower({}::text)) > 0)"
+# strpos finds the text as it is: there is nothing to escape. An address has its host in ASCII in the one form and in its own
+# letters in the other, and part of a host has one form only.
+SEARCH = """(strpos(email_norm, {}) > 0 OR strpos(lower(email), lower({}::text)) > 0
+    OR strpos(lower(name), lower({}::text)) > 0)"""
 STATUS = "status = {}"
 ROLE = "roles @> ARRAY[{}::text]"
 BEGIN = "(created_at, id) < ({}::timestamptz, {}::uuid)"
@@ -197,7 +200,8 @@ def _conditions(wanted: UserFilter) -> Conditions:
     """Only those that narrow: the plan for a filter that is not there needs to read no row."""
     conditions = Conditions()
     if wanted.search:
-        conditions.add(SEARCH, canonical_email(wanted.search), wanted.search)
+        composed = unicodedata.normalize("NFC", wanted.search)  # as names are stored
+        conditions.add(SEARCH, canonical_email(wanted.search), composed, composed)
     if wanted.status:
         conditions.add(STATUS, wanted.status.value)
     if wanted.role:

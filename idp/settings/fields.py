@@ -239,7 +239,8 @@ LIMITS = Group(
         Setting(
             "IDP_LIMIT_AUTHORIZE",
             "1000/5m",
-            "Authorization requests of browsers in which nobody is signed in, per network address.",
+            "Authorization requests of browsers in which nobody is signed in, and requests to sign out by POST, per network "
+            "address: so many, with 1 KiB of parameters each on average.",
             parsing.limit(),
         ),
     ),

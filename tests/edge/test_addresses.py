@@ -21,6 +21,16 @@ def test_nobody_is_believed_when_no_proxy_is_trusted(header: bytes) -> None:
     assert Addresses([]).of(PEER, [header]) == PEER
 
 
+@pytest.mark.parametrize("addresses", [Addresses([]), PROXIES])
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [("::ffff:203.0.113.7", CALLER), (CALLER, CALLER), ("2001:db8::7", "2001:db8::7"), ("::ffff:x", "::ffff:x")],
+)
+def test_a_caller_over_ipv4_has_an_ipv4_address_at_every_socket(addresses: Addresses, peer: str, address: str) -> None:
+    """LK7: mails and the trail have it as people and other logs know it."""
+    assert addresses.of(peer, []) == address
+
+
 def test_a_peer_that_is_no_trusted_proxy_is_not_believed() -> None:
     """PX1."""
     assert PROXIES.of("198.51.100.9", [CALLER.encode()]) == "198.51.100.9"

@@ -133,12 +133,13 @@ async def test_a_client_that_comes_back_works_with_its_secret(
     file = folder / "clients.jsonl"
 
     found = [line for line in await exported(program, "clients") if line["client_id"] in ids]
-    file.write_text("".join(json.dumps(line) + "\n" for line in found))
-    assert (await other_program("clients", "import", str(file), "--dry-run", "--format", "json")).json["created"] == 3
+    file.write_text("".join(json.dumps(line) + "\n" for line in [*found, found[0]]))
+    dry = (await other_program("clients", "import", str(file), "--dry-run", "--format", "json")).json
     first = (await other_program("clients", "import", str(file), "--format", "json")).json
     second = (await other_program("clients", "import", str(file), "--format", "json")).json
 
-    assert (first["created"], second["created"], second["known"]) == (3, 0, 3)
+    assert (dry["created"], dry["known"]) == (3, 1)
+    assert (first["created"], first["known"], second["created"], second["known"]) == (3, 1, 0, 4)
     assert client.secret is not None
     assert client.secret not in file.read_text()
     stored = "SELECT * FROM clients WHERE client_id = ANY($1::text[]) ORDER BY client_id"
@@ -209,13 +210,15 @@ async def test_consents_come_back_for_users_and_clients_that_are_there(
         consent | {"resource_scopes": {"https://api.example/": ""}},
         consent | {"scope": "", "resource_scopes": {}},
         consent | {"shown": "x"},
+        consent,
     )
 
+    dry = await program("consents", "import", file, "--dry-run", "--format", "json")
     first = await program("consents", "import", file, "--format", "json")
     second = await program("consents", "import", file, "--format", "json")
 
     assert consent["scope"] == "email openid"
-    summaries = [json.loads(done.out) for done in (first, second)]
-    assert [(one["created"], one["known"], one["refused"]) for one in summaries] == [(1, 0, 8), (0, 1, 8)]
+    summaries = [json.loads(done.out) for done in (dry, first, second)]
+    assert [(one["created"], one["known"], one["refused"]) for one in summaries] == [(1, 1, 8), (1, 1, 8), (0, 2, 8)]
     assert ":2: there is no such user: import those first." in first.err
     assert [line for line in await exported(program, "consents") if line["client_id"] == client.client_id] == [consent]

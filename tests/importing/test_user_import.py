@@ -179,13 +179,20 @@ async def test_known_addresses_are_left_alone_in_any_spelling(program: Beside, w
 
 async def test_a_dry_run_says_the_same_and_writes_nothing(program: Beside, world: World, folder: Path) -> None:
     email = new_email()
-    file = lines(folder, {"email": email}, {"email": await world.registered()}, {"email": "ada"})
+    one, other = new_email(), str(uuid4())
+    file = lines(
+        folder,
+        *({"email": email}, {"email": await world.registered()}, {"email": "ada"}),
+        *({"email": email.upper()}, {"email": one, "id": other}, {"email": f"z{one}", "id": other}),
+        *({"email": f"n{number}-{one}"} for number in range(250)),  # more than one step
+        *({"email": email}, {"email": f"n7-{one}"}, {"email": f"y{one}", "id": other}),
+    )
 
     dry = await program("users", "import", file, "--dry-run", "--format", "json")
     known = await world.database.fetchval("SELECT count(*) FROM users WHERE email_norm = $1", email)
     real = await program("users", "import", file, "--format", "json")
 
-    assert (counts(dry), known, counts(real)) == ((1, 1, 1), 0, (1, 1, 1))
+    assert (counts(dry), known, counts(real)) == ((252, 4, 3), 0, (252, 4, 3))
 
 
 @pytest.mark.parametrize("indented", [True, False], ids=["indented", "one line"])

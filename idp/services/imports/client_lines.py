@@ -9,7 +9,7 @@ from typing import Any
 
 from idp.domain.clients import Client, ClientSecret
 from idp.domain.errors import Refusal, StoreUnavailable, ValidationFailed
-from idp.domain.user_imports import Entry
+from idp.domain.user_imports import Entry, Rehearsal
 from idp.services.client_registration import ClientRegistration
 from idp.services.imports.members import Members
 from idp.services.imports.tally import Tally
@@ -34,12 +34,13 @@ READERS: Mapping[str, Callable[[Members, str], Any]] = {
 class ClientImport:
     registration: ClientRegistration
 
-    async def take(self, entry: Entry, *, dry_run: bool = False) -> Tally:
-        """Raises `StoreUnavailable`."""
+    async def take(self, entry: Entry, rehearsal: Rehearsal | None = None) -> Tally:
+        """With a *rehearsal*, which goes from entry to entry, nothing is written. Raises `StoreUnavailable`."""
         tally = Tally()
         for _, client in tally.readable([entry], client_of):
             try:
-                made = await self.registration.restore(client, dry_run=dry_run)
+                made = await self.registration.restore(client, dry_run=rehearsal is not None)
+                made = made and (rehearsal is None or rehearsal.is_first(client.client_id))
                 tally.created, tally.known = int(made), int(not made)
             except StoreUnavailable:
                 raise

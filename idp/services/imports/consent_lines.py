@@ -10,7 +10,7 @@ from idp.domain.client_rules import SCOPE_TOKEN
 from idp.domain.clients import CLIENT_ID, is_resource
 from idp.domain.consents import Consent
 from idp.domain.transfers import ConsentFate, ConsentImports
-from idp.domain.user_imports import Entry
+from idp.domain.user_imports import Entry, Rehearsal
 from idp.services.imports.client_lines import DIGEST
 from idp.services.imports.members import Members
 from idp.services.imports.tally import Tally
@@ -22,15 +22,17 @@ MEMBERS = tuple(field.name for field in fields(Consent))
 class ConsentImport:
     imports: ConsentImports
 
-    async def take(self, entries: Sequence[Entry], *, dry_run: bool = False) -> Tally:
-        """One step. Raises `StoreUnavailable`."""
+    async def take(self, entries: Sequence[Entry], rehearsal: Rehearsal | None = None) -> Tally:
+        """One step. With a *rehearsal*, which goes from step to step, nothing is written. Raises `StoreUnavailable`."""
         tally = Tally()
         good = tally.readable(entries, consent_of)
-        fates = await self.imports.add_all([consent for _, consent in good], dry_run=dry_run)
-        for (entry, _), fate in zip(good, fates, strict=True):
+        fates = await self.imports.add_all([consent for _, consent in good], dry_run=rehearsal is not None)
+        made = rehearsal if rehearsal is not None else Rehearsal()  # one of two that are alike in a step
+        for (entry, consent), fate in zip(good, fates, strict=True):
             if fate in (ConsentFate.CREATED, ConsentFate.KNOWN):
-                tally.created += fate is ConsentFate.CREATED
-                tally.known += fate is ConsentFate.KNOWN
+                created = fate is ConsentFate.CREATED and made.is_first(consent.user_id, consent.client_id)
+                tally.created += created
+                tally.known += not created
             else:
                 tally.refuse(entry, f"{fate}: import those first.")
         return tally.sorted()

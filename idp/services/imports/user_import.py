@@ -8,7 +8,7 @@ from functools import partial
 
 from idp.domain.affordable_hashes import UnusableHash
 from idp.domain.passwords import Passwords
-from idp.domain.user_imports import Entry, Fate, ImportedUser, Source, UserImports
+from idp.domain.user_imports import Entry, Fate, ImportedUser, Rehearsal, Source, UserImports
 from idp.services.imports import auth0, jsonl, keycloak
 from idp.services.imports.tally import Tally
 
@@ -30,16 +30,21 @@ class UserImport:
         }
         return readers[source]
 
-    async def take(self, entries: Sequence[Entry], source: Source, reader: Reader, *, dry_run: bool = False) -> Tally:
+    async def take(
+        self, entries: Sequence[Entry], source: Source, reader: Reader, rehearsal: Rehearsal | None = None
+    ) -> Tally:
         """
-        What became of *entries*, which are one step: all that are good are made, with their events. *dry_run* writes nothing.
+        What became of *entries*, which are one step: all that are good are made, with their events. With a *rehearsal*, which
+        goes from step to step, nothing is written.
 
         Raises `StoreUnavailable`: the step may be taken again.
         """
         tally = Tally()
         good = tally.readable(entries, lambda value: self._user(value, reader))
         users = [user for _, user in good]
-        fates = await (self.imports.look(users) if dry_run else self.imports.add_all(users, source))
+        fates = await (
+            self.imports.look(users, rehearsal) if rehearsal is not None else self.imports.add_all(users, source)
+        )
         for (entry, _), fate in zip(good, fates, strict=True):
             tally.created += fate is Fate.CREATED
             tally.known += fate is Fate.KNOWN

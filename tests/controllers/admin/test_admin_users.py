@@ -72,6 +72,19 @@ async def test_a_search_finds_parts_of_address_and_name_in_any_case(world: World
         assert emails(await listed(world, admin, search=spelling(part))) == [email]
 
 
+async def test_a_search_finds_hosts_in_both_forms_and_names_however_they_are_typed(world: World, admin: Tokens) -> None:
+    """The stored form of a host is ASCII, and part of it has no ASCII form; names are stored composed (NFC)."""
+    mark = secrets.token_hex(6)
+    invitation = {"email": f"ada@bücher{mark}.example", "name": f"Zoë{mark}"}
+    made = await world.call("POST", "/admin/users", admin, json=invitation)
+    host = f"bücher{mark}.example"
+    parts = (host, host.upper(), f"ücher{mark}", f"@{host}", host.encode("idna").decode(), f"Zoe\u0308{mark}")
+
+    assert made.status_code == 201, made.text
+    for part in parts:
+        assert emails(await listed(world, admin, search=part)) == [invitation["email"]], part
+
+
 async def test_filters_narrow_the_list_and_its_total(world: World, admin: Tokens) -> None:
     name, (first, second, third) = await crowd(world, 3)
     await world.services.user_administration.disable(first)
