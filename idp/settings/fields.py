@@ -194,8 +194,8 @@ TOKENS = Group(
         Setting(
             "IDP_REFRESH_REPEATS",
             "3",
-            "Refreshes in a row at which that may happen from another network address or user agent than the token was"
-            " replaced from; `0` never. From the same ones it may happen at every refresh.",
+            "How many refreshes in a row may present a token just replaced from another network address or user agent"
+            " than it was replaced from; `0` none. From the same ones any number may.",
             parsing.integer(0, 1000),
         ),
     ),
