@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -63,55 +61,6 @@ async def test_a_client_that_repeats_itself_now_and_then_is_no_thief(world: Worl
         tokens = await world.refreshed(await world.refreshed(tokens))
 
     assert (await world.refresh(tokens)).status_code == 200
-
-
-async def test_a_thief_in_step_with_the_victim_is_caught_at_the_fourth_rotation(
-    world: World, client: Registered
-) -> None:
-    """RF6: each time both present the same token within the grace, from another place."""
-    victim = await world.signed_in(client)
-    for _ in range(3):
-        victim, thief = await world.refreshed(victim), await world.refreshed(victim, agent="the thief's")
-        assert victim.refresh_token == thief.refresh_token
-
-    fourth = await world.refreshed(victim)
-    late = await world.refresh(victim, agent="the thief's")
-
-    assert refused(late)
-    assert refused(await world.refresh(fourth))
-    assert (await world.session(victim))["revoked_reason"] == "reuse"
-
-
-async def test_two_tabs_that_refresh_at_the_same_moments_stay_signed_in(world: World) -> None:
-    """RF23: at either door, in either order, far more often than a repetition from elsewhere may happen."""
-    tokens = await world.signed_in()
-
-    for generation in range(20):
-        rest = world.post("/auth/refresh", refreshToken=tokens.refresh_token)
-        one, other = await asyncio.gather(rest, world.refresh(tokens))
-        assert (one.status_code, other.status_code) == (200, 200), generation
-        assert one.json()["refreshToken"] == other.json()["refresh_token"]
-        tokens = replace(tokens, refresh_token=one.json()["refreshToken"])
-
-    assert (await world.session(tokens))["revoked_at"] is None
-
-
-async def test_rest_counts_repetitions_from_elsewhere_too(world: World) -> None:
-    """RF6."""
-    tokens = await world.signed_in()
-    for _ in range(3):
-        answers = [
-            await world.post("/auth/refresh", refreshToken=tokens.refresh_token, headers={"User-Agent": agent})
-            for agent in ("the owner's", "the thief's")
-        ]
-        assert [answer.status_code for answer in answers] == [200, 200]
-        tokens = replace(tokens, refresh_token=answers[0].json()["refreshToken"])
-
-    await world.post("/auth/refresh", refreshToken=tokens.refresh_token)
-    late = await world.post("/auth/refresh", refreshToken=tokens.refresh_token, headers={"User-Agent": "the thief's"})
-
-    assert (late.status_code, late.json()["error"]) == (401, "invalid_token")
-    assert (await world.session(tokens))["revoked_reason"] == "reuse"
 
 
 @pytest.mark.parametrize("age", [1, 2, 3, 8])
