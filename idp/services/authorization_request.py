@@ -67,7 +67,8 @@ class RequestReader:
         _check_shape(given, refuse)
         if GRANT_TYPE not in client.grant_types:
             raise refuse("unauthorized_client", "The client is not registered for the grant authorization_code.")
-        scope = granted_scope(given.get("scope"), client.scope)
+        # Clients of MCP servers ask for all that the server lists, whatever was left out when they registered.
+        scope = granted_scope(given.get("scope"), client.scope, partly=client.registered_itself)
         if scope is None:
             raise refuse("invalid_scope", "The client may not ask for that scope.")
         if "openid" in scope.split() and not redirect_uri_given:
