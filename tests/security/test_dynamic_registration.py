@@ -214,15 +214,16 @@ async def test_two_headers_are_none(door: Door) -> None:
 
 
 async def test_who_tries_tokens_is_stopped(door: Door) -> None:
-    """A wrong token counts like a failed client authentication; the right one is never limited."""
-    address, made = new_address(), await door.registered()
+    """A wrong token counts like a failed client authentication, per address and client; the right one is never limited."""
+    address, another, made = new_address(), new_address(), await door.registered()
 
-    wrong = [await door.call("POST", PATH, "wrong", WEB, address=address) for _ in range(4)]
-    wrong += [await door.manage("GET", made, token="wrong", address=address) for _ in range(2)]
+    newcomers = [await door.call("POST", PATH, "wrong", WEB, address=address) for _ in range(6)]
+    holders = [await door.manage("GET", made, token="wrong", address=another) for _ in range(6)]
     right = await door.call("POST", PATH, TOKEN, WEB, address=address)
 
-    assert [answer.status_code for answer in wrong] == [401] * 5 + [429]
-    assert "retry-after" in wrong[-1].headers
+    for wrong in (newcomers, holders):
+        assert [answer.status_code for answer in wrong] == [401] * 5 + [429]
+        assert "retry-after" in wrong[-1].headers
     assert right.status_code == 201
 
 
