@@ -90,7 +90,8 @@ class PostgresAccounts:
             event = UserRegistered(user_id=user_id) if made else RegistrationOfKnownAddress(user_id=user_id)
             await self._trail.write(connection, event)
         self._tell(event)
-        return user_of_record({name: value for name, value in row.items() if name != "made"}) if made else None
+        user = user_of_record(row)
+        return user if made else None
 
     async def change_password(self, user: User, password_hash: str, keep: UUID) -> Sequence[Session] | None:
         async with self._postgres.transaction() as connection:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -40,8 +42,27 @@ RETURNING *
 """
 # Of two sign-ins at once the second finds another hash, and a change of the password meanwhile stays.
 REPLACE_HASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id"
+# One row whether or not there is such a user: both are read and mapped alike. A row made into a model by Tortoise took 0.3 ms
+# longer than none.
+WITH_PASSWORD = """
+SELECT u.* FROM (SELECT $1::varchar AS email_norm) asked LEFT JOIN users u ON u.email_norm = asked.email_norm
+"""  # noqa: S105 - a statement
 LOCKED = "SELECT * FROM users WHERE id = $1 FOR UPDATE"
 CHANGE_PROFILE = "UPDATE users SET name = $2, claims = $3::jsonb, updated_at = now() WHERE id = $1 RETURNING *"
+
+# Mapped in place of a user that is not there.
+NOBODY: Mapping[str, object] = {
+    "id": UUID(int=0),
+    "email": "nobody@localhost",
+    "name": "Nobody",
+    "roles": ["USER"],
+    "status": "active",
+    "email_verified": False,
+    "auth_epoch": 0,
+    "created_at": datetime.fromtimestamp(0, UTC),
+    "updated_at": datetime.fromtimestamp(0, UTC),
+    "claims": "{}",
+}
 
 
 class PostgresUsers:
@@ -57,9 +78,14 @@ class PostgresUsers:
         return _user(await self._find(address))
 
     async def find_with_password(self, address: str) -> tuple[User, str | None] | None:
-        row = await self._find(address)
-        user = _user(row)
-        return (user, row.password_hash) if user and row else None
+        canonical = canonical_email(address)
+        if len(canonical) > LONGEST_CANONICAL:
+            return None  # nobody's, whoever has an account
+        async with self._postgres.connection() as connection:
+            row = await connection.fetchrow(WITH_PASSWORD, canonical)
+        found = row is not None and row["id"] is not None
+        user = user_of_record(row if found else NOBODY)
+        return (user, row["password_hash"]) if found else None
 
     async def _find(self, address: str) -> UserRow | None:
         canonical = canonical_email(address)
@@ -134,10 +160,19 @@ async def is_last_administrator(connection: asyncpg.Connection, user_id: object)
 
 
 def user_of_record(record: object) -> User:
-    # Not init_from_db(): a record of a RETURNING * has the same columns, and needs no model.
     values = dict(record)  # type: ignore[call-overload]
-    values["claims"] = orjson.loads(values["claims"])
-    return _user_of(UserRow(**{name: value for name, value in values.items() if name != "password_hash"}))
+    return User(
+        id=values["id"],
+        email=values["email"],
+        name=values["name"],
+        roles=tuple(Role(role) for role in values["roles"]),
+        status=UserStatus(values["status"]),
+        email_verified=values["email_verified"],
+        auth_epoch=values["auth_epoch"],
+        created_at=values["created_at"],
+        updated_at=values["updated_at"],
+        claims=orjson.loads(values["claims"]),
+    )
 
 
 def _user(row: UserRow | None) -> User | None:

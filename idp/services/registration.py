@@ -31,8 +31,8 @@ class Registration:
         """
         account_rules.require_other_than_known(password, address, name, field="password")
         password_hash = await self.passwords.hash(password)
-        user = await self.accounts.register(NewUser(email=address, name=name, password_hash=password_hash))
-        return user or self._like_new(address, name)
+        imaginary = self._like_new(address, name)
+        return await self.accounts.register(NewUser(email=address, name=name, password_hash=password_hash)) or imaginary
 
     def _like_new(self, address: str, name: str) -> User:
         now = self.now()
