@@ -102,6 +102,7 @@ def key_files(settings: Settings, *, provision: bool = True) -> KeyFiles:
         provision=provision,
         publish_ahead=settings.jwks_max_age,
         token_lifetime=settings.access_token_ttl,
+        hint_lifetime=max(settings.session_ttl, settings.session_remembered),
         now=now,
         on_fault=lambda message: log.error("key_file_refused", reason=message),
     )

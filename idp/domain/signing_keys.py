@@ -9,8 +9,8 @@ Only instants are stored, so every process and node that sees the same keys agre
     NEXT      published, signs from `activates_at` on
     ACTIVE    signs: the latest one of its algorithm that has activated and is neither retired nor withdrawn
     RETIRED   signs no more; published until the last token it signed has expired
-    EXPIRED   not published, kept for the record
-    WITHDRAWN compromised: not published from that instant on, so its tokens are refused
+    EXPIRED   not published. ID tokens of it still count as hints while a sign-in in a browser from its time may live
+    WITHDRAWN compromised: not published from that instant on, and trusted for nothing, so its tokens are refused
 
 A key that waits signs early when no other key of its algorithm may: better an unknown `kid`, which makes clients ask again,
 than no token.
@@ -85,13 +85,17 @@ class KeySchedule:
     """
     The states of *records* at any instant, each among those of its algorithm.
 
-    A key is published for *token_lifetime* and `MARGIN` after it last signed.
+    A key is published for *token_lifetime* and `MARGIN` after it last signed, and trusted for hints (`id_token_hint`) for
+    *hint_lifetime* and `MARGIN` if that is longer.
     """
 
-    def __init__(self, records: Iterable[KeyRecord], token_lifetime: timedelta) -> None:
-        records = list(records)
+    def __init__(
+        self, records: Iterable[KeyRecord], token_lifetime: timedelta, hint_lifetime: timedelta = timedelta()
+    ) -> None:
+        records, overlap = list(records), token_lifetime + MARGIN
+        trust = max(overlap, hint_lifetime + MARGIN)
         self._turns = {
-            algorithm: Turns([record for record in records if record.algorithm == algorithm], token_lifetime + MARGIN)
+            algorithm: Turns([record for record in records if record.algorithm == algorithm], overlap, trust)
             for algorithm in ALGORITHMS
         }
 
@@ -108,17 +112,29 @@ class KeySchedule:
         keys = [key for turns in self._turns.values() for key in turns.keys(at)]
         return sorted(keys, key=lambda key: order.index(key.state))
 
+    def trusted_for_hints(self, at: datetime) -> list[str]:
+        """The ids of the keys with which an ID token may be signed that is presented as a hint."""
+        return [kid for turns in self._turns.values() for kid in turns.trusted_for_hints(at)]
+
+    def stopped_at(self, kid: str) -> datetime | None:
+        """When that key signed for the last time; None while that lies open."""
+        return next((at for turns in self._turns.values() if (at := turns.stopped_at(kid)) is not None), None)
+
     def next_change(self, at: datetime) -> datetime | None:
-        """The first instant after *at* when `signers` or `keys` may differ."""
+        """The first instant after *at* when `signers`, `keys` or `trusted_for_hints` may differ."""
         return min((change for turns in self._turns.values() if (change := turns.next_change(at))), default=None)
 
 
 class Turns:
-    """The schedule of one algorithm. *overlap* is for how long a key is published after it last signed."""
+    """
+    The schedule of one algorithm. *overlap* is for how long a key is published after it last signed, *trust* for how long its
+    ID tokens count as hints.
+    """
 
-    def __init__(self, records: Sequence[KeyRecord], overlap: timedelta) -> None:
+    def __init__(self, records: Sequence[KeyRecord], overlap: timedelta, trust: timedelta) -> None:
         self._records = sorted(records, key=lambda record: (record.activates_at, record.kid))
         self._overlap = overlap
+        self._trust = trust
         self._turns = sorted({at for record in records for at in record.instants})
 
     def signer(self, at: datetime) -> KeyRecord | None:
@@ -130,8 +146,16 @@ class Turns:
         """The latest first."""
         return [self._key(record, at) for record in reversed(self._records)]
 
+    def trusted_for_hints(self, at: datetime) -> list[str]:
+        trusted = ((record.kid, self._ends(record, self._trust)) for record in self._records)
+        return [kid for kid, end in trusted if end is None or at < end]
+
+    def stopped_at(self, kid: str) -> datetime | None:
+        return next((self._stopped_at(record) for record in self._records if record.kid == kid), None)
+
     def next_change(self, at: datetime) -> datetime | None:
-        ends = [end for record in self._records if (end := self._unpublished_at(record)) is not None]
+        spans = (self._overlap, self._trust)
+        ends = [end for record in self._records for span in spans if (end := self._ends(record, span)) is not None]
         return min((turn for turn in (*self._turns, *ends) if turn > at), default=None)
 
     def _key(self, record: KeyRecord, at: datetime) -> SigningKey:
@@ -142,7 +166,7 @@ class Turns:
             state=self._state(record, at),
             created_at=record.created_at,
             activates_at=record.activates_at,
-            unpublished_at=self._unpublished_at(record),
+            unpublished_at=self._ends(record, self._overlap),
         )
 
     def _state(self, record: KeyRecord, at: datetime) -> KeyState:
@@ -152,14 +176,15 @@ class Turns:
             return KeyState.ACTIVE
         if record.activates_at > at and record.may_sign(at):
             return KeyState.NEXT
-        unpublished_at = self._unpublished_at(record)
+        unpublished_at = self._ends(record, self._overlap)
         return KeyState.RETIRED if unpublished_at is None or at < unpublished_at else KeyState.EXPIRED
 
-    def _unpublished_at(self, record: KeyRecord) -> datetime | None:
+    def _ends(self, record: KeyRecord, span: timedelta) -> datetime | None:
+        """*span* after it last signed, or when it was withdrawn."""
         if record.withdrawn_at is not None:
             return record.withdrawn_at
         stopped_at = self._stopped_at(record)
-        return None if stopped_at is None else stopped_at + self._overlap
+        return None if stopped_at is None else stopped_at + span
 
     def _stopped_at(self, record: KeyRecord) -> datetime | None:
         """When it signs for the last time; None when that lies open."""
@@ -190,6 +215,12 @@ class SigningKeys(Protocol):
         RS256 and PS256 have `n e` (RFC 7518, section 6.3), ES256 `crv x y` (section 6.2), EdDSA `crv x` (RFC 8037).
         """
 
+    def trusted_for_hints(self) -> Sequence[dict[str, str]]:
+        """
+        Public JWKs with which an ID token counts as a hint: those published, and those that have expired since, for as long as
+        a sign-in in a browser from their time may live. No other token is verified with them.
+        """
+
     def list(self) -> Sequence[SigningKey]:
         """Active, next, retired, expired, withdrawn."""
 
@@ -204,7 +235,7 @@ class SigningKeys(Protocol):
         """
         Makes the next key. It is published now and signs one JWKS max-age and `MARGIN` later, or at once when none may sign.
 
-        Raises `Conflict` while another one waits. Keys that expired more than a day ago are deleted.
+        Raises `Conflict` while another one waits. Private keys that expired more than a day ago are deleted.
         """
 
     def rotate_all(self) -> Sequence[SigningKey]:

@@ -5,6 +5,8 @@ What one key file says.
                 an Ed25519 key for EdDSA. The server's own carry "idp": {"created_at", "activates_at", "retired_at" or null,
                 "withdrawn_at" or null}, RFC 3339
     NAME.pem    a key in PKCS#8, PKCS#1 or SEC 1, not encrypted: RSA for RS256, P-256 for ES256, Ed25519 for EdDSA
+    KID.pub     the public JWK of a key that has expired, with its "idp": it verifies hints. The name is no `.json`, which
+                older versions would refuse for want of the private members
 
 A key without "idp" was put there by an operator and activates at the time of its file. The `kid` is always the thumbprint
 of the key (RFC 7638): a `kid` in the file is not read. No text raised here holds any of the file's content.
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,17 +28,22 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from idp.domain.errors import InvalidKeyFile
 from idp.domain.signing_keys import KeyRecord
 from idp.gateways.private_keys import PrivateKey, RsaKey, base64url, made, of_jwk, of_pem
+from idp.gateways.public_keys import public_members
 
-SUFFIXES = (".json", ".pem")
+PUBLIC = ".pub"
+SUFFIXES = (".json", ".pem", PUBLIC)
 SHORTEST = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredKey:
-    """*public* is the JWK to publish; *recorded* says that the file carries its own instants."""
+    """
+    *public* is the JWK to publish; *recorded* says that the file carries its own instants. *private* is None when only the
+    public half is kept.
+    """
 
     path: Path
-    private: PrivateKey = field(repr=False)
+    private: PrivateKey | None = field(repr=False)
     public: Mapping[str, str]
     record: KeyRecord
     recorded: bool = True
@@ -56,8 +63,15 @@ def new_key(folder: Path, *, algorithm: str, bits: int, created_at: datetime, ac
     return StoredKey(path=folder / f"{record.kid}.json", private=private, public=public, record=record)
 
 
+def public_half(key: StoredKey, stopped_at: datetime) -> StoredKey:
+    """What is kept of a key that signed for the last time at *stopped_at*, so that it never signs again."""
+    return replace(key, private=None, record=replace(key.record, retired_at=stopped_at), recorded=True)
+
+
 def read_key(path: Path, content: bytes, modified_at: datetime) -> StoredKey:
     """*modified_at* is the time of the file. Raises `InvalidKeyFile`, which names the file and the remedy."""
+    if path.suffix == PUBLIC:
+        return _public(path, _json(path, content))
     members = _json(path, content) if path.suffix == ".json" else {}
     private = _from_jwk(path, members) if path.suffix == ".json" else _from_pem(path, content)
     if isinstance(private, RsaKey) and private.bits < SHORTEST:
@@ -65,24 +79,42 @@ def read_key(path: Path, content: bytes, modified_at: datetime) -> StoredKey:
     public = public_jwk(private)
     recorded = "idp" in members
     instants = members["idp"] if recorded else dict.fromkeys(("created_at", "activates_at"), modified_at.isoformat())
-    record = _record(path, private, public["kid"], instants)
+    record = _record(path, public, private.bits, instants)
     return StoredKey(path=path, private=private, public=public, record=record, recorded=recorded)
 
 
 def written(key: StoredKey) -> bytes:
-    """The content of *key*'s own JSON file."""
+    """The content of *key*'s own file."""
     names = ("created_at", "activates_at", "retired_at", "withdrawn_at")
     record = {name: getattr(key.record, name) for name in names}
-    members = {**key.public, **key.private.secret(), "idp": record}
+    secret = key.private.secret() if key.private is not None else {}
+    members = {**key.public, **secret, "idp": record}
     return orjson.dumps(members, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
 
 
 def public_jwk(private: PrivateKey) -> dict[str, str]:
-    members = private.public()
+    return _named(private.algorithm, private.public())
+
+
+def _named(algorithm: str, members: Mapping[str, str]) -> dict[str, str]:
+    """The JWK of the public *members* that its thumbprint covers."""
     # RFC 7638, section 3: the required members alone, in lexicographic order, without whitespace.
     thumbprint = hashlib.sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).digest()
     kid = base64url(thumbprint).decode("ascii")
-    return {"kty": members.pop("kty"), "use": "sig", "alg": private.algorithm, "kid": kid, **members}
+    return {"kty": members["kty"], "use": "sig", "alg": algorithm, "kid": kid, **members}
+
+
+def _public(path: Path, members: Mapping[str, Any]) -> StoredKey:
+    try:
+        algorithm, instants = members["alg"], members["idp"]
+        shown, bits = public_members(algorithm, members)
+    except (KeyError, TypeError, ValueError):
+        raise _damaged(path, "holds no public key as this server keeps it") from None
+    public = _named(algorithm, shown)
+    record = _record(path, public, bits, instants)
+    if record.retired_at is None:
+        raise _damaged(path, "does not say when its key was retired")
+    return StoredKey(path=path, private=None, public=public, record=record)
 
 
 def _json(path: Path, content: bytes) -> dict[str, Any]:
@@ -118,12 +150,12 @@ def _from_pem(path: Path, content: bytes) -> PrivateKey:
     return private
 
 
-def _record(path: Path, private: PrivateKey, kid: str, instants: Any) -> KeyRecord:
+def _record(path: Path, public: Mapping[str, str], bits: int, instants: Any) -> KeyRecord:
     try:
         return KeyRecord(
-            kid=kid,
-            algorithm=private.algorithm,
-            bits=private.bits,
+            kid=public["kid"],
+            algorithm=public["alg"],
+            bits=bits,
             created_at=_instant(instants["created_at"]),
             activates_at=_instant(instants["activates_at"]),
             retired_at=_instant_or_none(instants.get("retired_at")),

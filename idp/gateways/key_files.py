@@ -11,58 +11,26 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
-
-import orjson
 
 from idp.domain.errors import Conflict, InvalidKeyFile, NotFound, Unavailable
 from idp.domain.signing_keys import ALGORITHM, ALGORITHMS, MARGIN, KeySchedule, KeyState, SigningKey, SigningKeys
-from idp.gateways.key_file_format import SHORTEST, StoredKey, new_key
+from idp.gateways.key_file_format import SHORTEST, StoredKey, new_key, public_half
 from idp.gateways.key_folder import KeyFolder, Listing
-from idp.gateways.private_keys import PrivateKey, base64url
+from idp.gateways.key_set import KeySet, Signer
+
+__all__ = ["KeyFiles", "Signer"]
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)
-
-_EVER = datetime.max.replace(tzinfo=UTC)
-
-
-class Signer:
-    """One key, with the encoded JWS header of each `typ`."""
-
-    def __init__(self, kid: str, private: PrivateKey) -> None:
-        self._kid = kid
-        self._algorithm = private.algorithm
-        self._sign = private.sign
-        self._headers: dict[str, bytes] = {}
-
-    def sign(self, payload: bytes, typ: str) -> str:
-        signed = (self._headers.get(typ) or self._header(typ)) + base64url(payload)
-        return (signed + b"." + base64url(self._sign(signed))).decode("ascii")
-
-    def _header(self, typ: str) -> bytes:
-        header = base64url(orjson.dumps({"alg": self._algorithm, "typ": typ, "kid": self._kid})) + b"."
-        self._headers[typ] = header
-        return header
-
-
-@dataclass(frozen=True, slots=True)
-class KeySet:
-    """What holds from *since* until *until*, and what `version` is meanwhile. *signers* are by algorithm."""
-
-    since: datetime
-    until: datetime
-    signers: Mapping[str, Signer]
-    keys: tuple[SigningKey, ...]
-    published: tuple[Mapping[str, str], ...]
-    version: int
 
 
 class KeyFiles(SigningKeys):
     """
-    *bits* is the size of new RSA keys. *publish_ahead* is the JWKS max-age, *token_lifetime* the longest of any signed token.
-    Without *provision* no key is made here: nodes with copies of a folder would each make their own.
+    *bits* is the size of new RSA keys. *publish_ahead* is the JWKS max-age, *token_lifetime* the longest of any signed token,
+    *hint_lifetime* the longest of a sign-in in a browser. Without *provision* no key is made here: nodes with copies of a
+    folder would each make their own.
 
     *on_fault* hears once of each fault that a reload finds; meanwhile the keys that were good stay in use.
     """
@@ -75,6 +43,7 @@ class KeyFiles(SigningKeys):
         provision: bool = True,
         publish_ahead: timedelta,
         token_lifetime: timedelta,
+        hint_lifetime: timedelta = timedelta(),
         now: Callable[[], datetime],
         on_fault: Callable[[str], None] = lambda message: None,
     ) -> None:
@@ -83,12 +52,13 @@ class KeyFiles(SigningKeys):
         self._provision = provision
         self._publish_ahead = publish_ahead + MARGIN
         self._token_lifetime = token_lifetime
+        self._hint_lifetime = hint_lifetime
         self._now = now
         self._on_fault = on_fault
         self._stored: dict[str, StoredKey] = {}
         self._listing: Listing | None = None
         self._fault: str | None = None
-        self._set = KeySet(_EVER, _EVER, {}, (), (), 0)
+        self._set = KeySet()
         self._reading = threading.RLock()
         self._settling = threading.Lock()
 
@@ -104,6 +74,9 @@ class KeyFiles(SigningKeys):
 
     def published(self) -> list[dict[str, str]]:
         return [dict(jwk) for jwk in self._current().published]
+
+    def trusted_for_hints(self) -> list[dict[str, str]]:
+        return [dict(jwk) for jwk in self._current().trusted_for_hints]
 
     def list(self) -> tuple[SigningKey, ...]:
         return self._current().keys
@@ -170,7 +143,7 @@ class KeyFiles(SigningKeys):
             ahead = now + self._publish_ahead
             made = [self._make(each, activates_at=ahead if each in signing else now) for each in chosen]
             for kid in _long_expired(schedule.keys(now), now):
-                self._folder.remove(stored[kid])
+                self._forget(stored[kid], schedule, now)
         return tuple(self._find(key.record.kid) for key in made)
 
     def retire(self, kid: str, *, compromised: bool = False) -> SigningKey:
@@ -202,6 +175,14 @@ class KeyFiles(SigningKeys):
             record = replace(record, withdrawn_at=now)
         if record is not key.record:
             self._folder.save(replace(key, record=record))
+
+    def _forget(self, key: StoredKey, schedule: KeySchedule, now: datetime) -> None:
+        """Its private half; the public one too, once no hint can be of its time."""
+        kid = key.record.kid
+        if kid not in schedule.trusted_for_hints(now):
+            self._folder.remove(key)
+        elif key.private is not None:
+            self._folder.save(public_half(key, schedule.stopped_at(kid) or now))
 
     def _make(self, algorithm: str, *, activates_at: datetime) -> StoredKey:
         if not self._provision:
@@ -259,7 +240,7 @@ class KeyFiles(SigningKeys):
         return self._schedule(stored).signer(self._now()) is not None
 
     def _schedule(self, stored: Mapping[str, StoredKey]) -> KeySchedule:
-        return KeySchedule([key.record for key in stored.values()], self._token_lifetime)
+        return KeySchedule([key.record for key in stored.values()], self._token_lifetime, self._hint_lifetime)
 
     def _current(self) -> KeySet:
         current = self._set
@@ -267,25 +248,11 @@ class KeyFiles(SigningKeys):
             return current
         return self._settle()
 
-    def _signer(self, kid: str) -> Signer:
-        return Signer(kid, self._stored[kid].private)
-
     def _settle(self, stored: dict[str, StoredKey] | None = None) -> KeySet:
         """Works out what holds now. Runs on the event loop when the clock passes a turn, in a thread when files changed."""
         with self._settling:
             self._stored = self._stored if stored is None else stored
-            now = self._now()
-            schedule = self._schedule(self._stored)
-            keys = tuple(schedule.keys(now))
-            published = tuple(self._stored[key.kid].public for key in keys if key.state.published)
-            self._set = KeySet(
-                since=now,
-                until=schedule.next_change(now) or _EVER,
-                signers={key.algorithm: self._signer(key.kid) for key in schedule.signers(now)},
-                keys=keys,
-                published=published,
-                version=self._set.version + (published != self._set.published),
-            )
+            self._set = self._set.followed_by(self._stored, self._schedule(self._stored), self._now())
             return self._set
 
 

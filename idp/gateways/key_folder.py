@@ -13,11 +13,12 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from idp.domain.errors import InvalidKeyFile
-from idp.gateways.key_file_format import SUFFIXES, StoredKey, read_key, written
+from idp.gateways.key_file_format import PUBLIC, SUFFIXES, StoredKey, read_key, written
 
 # Name → what changes with the file: identity, mode, owner, size, times. Empty for one that cannot be looked at.
 Listing = Mapping[str, tuple[int, ...]]
@@ -65,8 +66,8 @@ class KeyFolder:
             os.close(descriptor)
 
     def save(self, key: StoredKey) -> None:
-        """Writes `KID.json`, then removes the file that the key came from. To be called within `locked`."""
-        own = self.path / f"{key.record.kid}.json"
+        """Writes its own file, then removes the one that the key came from. To be called within `locked`."""
+        own = self.path / f"{key.record.kid}{'.json' if key.private is not None else PUBLIC}"
         with self._faults_named("cannot be written"):
             self._write(own, written(key))
             if key.path != own:
@@ -167,8 +168,19 @@ def _refuse_unsafe(path: Path, seen: os.stat_result, owners: set[int]) -> None:
 
 
 def _the_one(first: StoredKey, second: StoredKey) -> StoredKey:
-    """Of two files with one key: the server's own, when the other is the operator's file that it was made from."""
+    """
+    Of two files with one key: the public half, for a private one that returns is not to sign again; else the server's own,
+    when the other is the operator's file that it was made from.
+    """
+    if first.private is None or second.private is None:
+        return _withdrawn_as(*((first, second) if first.private is None else (second, first)))
     own = [key for key in (first, second) if key.recorded and key.path.stem == key.record.kid]
     if len(own) == 1 and first.recorded != second.recorded:
         return own[0]
     raise InvalidKeyFile(f"{second.path}: holds the same key as {first.path.name}. Remove one of them.")
+
+
+def _withdrawn_as(half: StoredKey, whole: StoredKey) -> StoredKey:
+    """A copy that another node has withdrawn counts for each."""
+    withdrawn = [at for at in (half.record.withdrawn_at, whole.record.withdrawn_at) if at is not None]
+    return replace(half, record=replace(half.record, withdrawn_at=min(withdrawn, default=None)))
