@@ -1,8 +1,9 @@
 """
 Requests to sign out that come from a client (OpenID Connect RP-Initiated Logout 1.0).
 
-Anybody can send a browser here, so a request alone signs nobody out who is signed in: either an ID token in it names the user
-who is, or that user is asked. While the user is asked, the request is stored, and pages know it by a handle.
+Anybody can send a browser here, so a request alone signs nobody out: either the browser's cookie and an ID token in the
+request name the same user, or whoever sits there is asked. An ID token alone proves nothing: it passes through many hands and
+logs, and never expires as a hint. While the user is asked, the request is stored, and pages know it by a handle.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ class LogoutRequest:
     *client_id*, *client_name*: of who asks, None when the request does not say. *redirect_uri* is registered for that client;
     *state* goes there too. *subject*, *session_id*: the user and the session that an authentic ID token names.
 
+    *way_back_lost*: the redirect URI was left out, since the ID token that should prove whose it is was none of ours.
+
     *browser* is the digest of the cookie that it is bound to, None for one that came by POST and is not yet bound.
     """
 
@@ -34,10 +37,10 @@ class LogoutRequest:
     subject: str | None = None
     session_id: UUID | None = None
     browser: str | None = None
+    way_back_lost: bool = False
 
-    def must_ask(self, visitor: Visitor | None) -> bool:
-        """Somebody is signed in, and nothing proves that it is who is meant."""
-        return visitor is not None and self.subject != str(visitor.user.id)
+    def names(self, visitor: Visitor) -> bool:
+        return self.subject == str(visitor.user.id)
 
 
 class LogoutRequests(Protocol):

@@ -21,8 +21,10 @@ class RedisLogoutRequests:
         self._redis = redis
 
     async def put(self, digest: str, request: LogoutRequest) -> None:
-        # What has no value is left out, but for what an earlier release needs to read.
-        stored = {name: value for name, value in asdict(request).items() if value is not None or name == "session_id"}
+        # What has no value is left out, but for what an earlier release needs to read; a flag that it does not know too.
+        stored = {
+            name: value for name, value in asdict(request).items() if value not in (None, False) or name == "session_id"
+        }
         lifetime = int(LIFETIME.total_seconds() * 1000)
         await self._redis.run(PUT, _keys(digest), orjson.dumps(stored), lifetime)
 

@@ -36,6 +36,9 @@ UNSUPPORTED = {
     "request_uri": "request_uri_not_supported",
     "registration": "registration_not_supported",
 }
+HINT = "id_token_hint"
+# Of these nothing is kept; how long a hint may be is the matter of who reads it.
+NOT_KEPT = {HINT, *UNSUPPORTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +96,11 @@ class RequestReader:
     def _subject(
         self, given: _Given, client: Client, requested: Mapping[str, Any] | None, refuse: Refuse
     ) -> str | None:
-        presented = given.get("id_token_hint")
+        """A hint that cannot be verified counts as none: it proves nothing, and whoever sends one could leave it out."""
+        presented = given.get(HINT)
         hint = self.id_tokens.hint(presented) if presented is not None else None
-        if presented is not None and (hint is None or hint.client_id != client.client_id):
-            raise refuse("invalid_request", "The id_token_hint is no ID token that this server made for this client.")
+        if hint is not None and hint.client_id != client.client_id:
+            raise refuse("invalid_request", "The id_token_hint was made for another client.")
         demanded = demanded_subject(requested)
         if hint is not None and demanded not in (None, hint.subject):
             raise refuse("invalid_request", "The id_token_hint and the claims parameter name different users.")
@@ -151,12 +155,10 @@ def _check_shape(given: _Given, refuse: Refuse) -> None:
         raise refuse("invalid_request", _text("The request repeats a parameter", repeated))
     if repeated:  # which RFC 8707 allows; a token of ours is for one
         raise refuse("invalid_target", "Ask for one resource at a time.")
-    if long := [name for name, (value, *_) in given.values.items() if len(value) > LONGEST and name not in UNSUPPORTED]:
+    if long := [name for name, (value, *_) in given.values.items() if len(value) > LONGEST and name not in NOT_KEPT]:
         raise refuse("invalid_request", _text(f"The request has a parameter of more than {LONGEST} characters", long))
-    if (
-        encoded_size((name, value) for name, (value, *_) in given.values.items() if name not in UNSUPPORTED)
-        > MOST_BYTES
-    ):
+    kept = ((name, value) for name, (value, *_) in given.values.items() if name not in NOT_KEPT)
+    if encoded_size(kept) > MOST_BYTES:
         raise refuse("invalid_request", TOO_LARGE)
     for name, code in UNSUPPORTED.items():
         if name in given.values:

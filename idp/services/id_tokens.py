@@ -28,6 +28,7 @@ from idp.domain.signing_keys import SigningKeys
 from idp.domain.users import User
 from idp.services.signatures import Algorithms
 
+# Of no other JWT of this server. Signed userinfo had it once: `_check_claims` tells those apart.
 TYPE = "JWT"
 # Of the hash whose first half is `at_hash`: that of the signature (OpenID Connect Core, section 3.1.3.6).
 HASHES: Mapping[str, Callable[[bytes], Any]] = {
@@ -92,18 +93,26 @@ class IdTokens:
 
     def hint(self, presented: str) -> Hint | None:
         """
-        What `id_token_hint` says; None unless this server signed it, with a key that is still published.
+        What `id_token_hint` says; None unless it is an ID token that this server signed, with a key that is not withdrawn.
 
-        An expired one counts (OpenID Connect Core, section 3.1.2.1; RP-Initiated Logout 1.0, section 2).
+        An expired one counts (OpenID Connect Core, section 3.1.2.1; RP-Initiated Logout 1.0, section 2), also after its key
+        has left the JWKS: a sign-in in a browser may live longer than that.
         """
         try:
             claims = self._verified(presented)
+            self._check_claims(claims)
         except (JoseError, ValueError, UnicodeError, TypeError, KeyError, RecursionError, StopIteration):
             return None
-        subject, audience, session_id = claims.get("sub"), claims.get("aud"), claims.get("sid")
-        if claims.get("iss") != self.issuer or not isinstance(subject, str) or not isinstance(audience, str):
-            return None
-        return Hint(subject, audience, session_id if isinstance(session_id, str) else None)
+        session_id = claims.get("sid")
+        return Hint(claims["sub"], claims["aud"], session_id if isinstance(session_id, str) else None)
+
+    def _check_claims(self, claims: Mapping[str, Any]) -> None:
+        """Those that every ID token has (section 2). A JWT of another kind lacks some, whatever its type."""
+        texts, instants = (claims[name] for name in ("iss", "sub", "aud")), (claims[name] for name in ("iat", "exp"))
+        if claims["iss"] != self.issuer or not all(isinstance(text, str) for text in texts):
+            raise ValueError("not an ID token of this issuer, for one client")
+        if not all(isinstance(at, int) and not isinstance(at, bool) for at in instants):
+            raise ValueError("not an ID token: no time of its own")
 
     def _verified(self, presented: str) -> dict[str, Any]:
         if len(presented) > LONGEST_HINT:
@@ -111,7 +120,7 @@ class IdTokens:
         header = jws.extract_compact(presented.encode("ascii")).headers()
         if header.keys() != {"alg", "typ", "kid"} or header["typ"] != TYPE:
             raise ValueError("not an ID token")
-        key = next(key for key in self.keys.published() if key["kid"] == header["kid"])
+        key = next(key for key in self.keys.trusted_for_hints() if key["kid"] == header["kid"])
         verified = jws.deserialize_compact(
             presented, import_key(dict(key)), registry=Algorithms(algorithms=[key["alg"]])
         )

@@ -2,8 +2,8 @@
 Signing out on the hosted pages, at a client's wish (OpenID Connect RP-Initiated Logout 1.0) or at the user's own.
 
 Who is signed in is signed out at once when the request has an ID token of that user, and is asked otherwise. When nobody is,
-the session that an ID token names ends, and with it the sign-in on the hosted page that it hangs on: a browser that has lost
-its cookie leaves no session behind for the next one who uses it.
+whoever sits there is asked too while the session that the ID token names is alive; with it ends the sign-in on the hosted page
+that it hangs on: a browser that has lost its cookie leaves no session behind for the next one who uses it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from idp.domain.browser_sessions import Visitor, digest_of, new_token
 from idp.domain.errors import StoreUnavailable
 from idp.domain.limits import Category
 from idp.domain.logout import LogoutRequest, LogoutRequests
-from idp.domain.sessions import RevokedReason, Sessions
+from idp.domain.sessions import RevokedReason, Session, Sessions
 from idp.services.authorization_request import encoded_size
 from idp.services.hosted_login import HostedLogin
 from idp.services.logout_request import LogoutRequestReader
@@ -56,11 +56,17 @@ class Logout:
     limiter: RateLimiter
     now: Callable[[], datetime]
 
-    async def begin(self, fields: Sequence[tuple[str, str]], browser: str, visitor: Visitor | None) -> Asked | Done:
-        """Raises `LocalError`; then nobody was signed out."""
+    async def begin(
+        self, fields: Sequence[tuple[str, str]], browser: str, visitor: Visitor | None, address: str
+    ) -> Asked | Done:
+        """
+        *address*: of the network, whose budget a stored request uses up where nobody is signed in. Raises `LocalError`; then
+        nobody was signed out.
+        """
         request = replace(await self.reader.read(fields), browser=browser)
-        if visitor is not None and request.must_ask(visitor):
-            await self.limiter.take(Category.AUTHORIZE, str(visitor.user.id), encoded_size(fields))
+        if await self._must_ask(request, visitor):
+            payer = str(visitor.user.id) if visitor is not None else address
+            await self.limiter.take(Category.AUTHORIZE, payer, encoded_size(fields))
             return Asked(await self._store(request), request)
         return await self._proven(request, visitor)
 
@@ -77,7 +83,7 @@ class Logout:
         request = await self.requests.find(digest_of(handle))
         if request is None or request.browser not in (None, browser):
             raise RequestGone(GONE)
-        if request.must_ask(visitor):
+        if await self._must_ask(request, visitor):
             if request.browser is None:
                 request = replace(request, browser=browser)
                 await self.requests.put(digest_of(handle), request)
@@ -95,6 +101,9 @@ class Logout:
             request = await self.forget(handle, browser)
         except StoreUnavailable:
             request = None
+        # The session of another user than the one who is signed in here is not the latter's to end.
+        if request is not None and (visitor is None or request.names(visitor)):
+            await self._end_named(request)
         return await self._done(request or LogoutRequest())
 
     async def forget(self, handle: str | None, browser: str) -> LogoutRequest | None:
@@ -105,21 +114,33 @@ class Logout:
         await self.requests.remove(digest_of(handle))
         return request
 
+    async def _must_ask(self, request: LogoutRequest, visitor: Visitor | None) -> bool:
+        """Something would end, and nothing in the browser proves that its user wants that."""
+        if visitor is not None:
+            return not request.names(visitor)
+        return await self._named(request) is not None
+
     async def _proven(self, request: LogoutRequest, visitor: Visitor | None) -> Done:
         if visitor is not None:
             await self.hosted_login.sign_out(visitor.session.id)
-        await self._end_named(request)
+            await self._end_named(request)
         return await self._done(request)
 
-    async def _end_named(self, request: LogoutRequest) -> None:
-        """The session that the ID token names, and only while that is a session of its user at its client."""
+    async def _named(self, request: LogoutRequest) -> Session | None:
+        """The session that the ID token names, and only while that is a live session of its user."""
         state = await self.records.find(request.session_id) if request.session_id else None
         if state is None or state.over(self.now()) is not None or str(state.session.user_id) != request.subject:
+            return None
+        return state.session
+
+    async def _end_named(self, request: LogoutRequest) -> None:
+        session = await self._named(request)
+        if session is None:
             return
-        if state.session.browser_session_id is not None:
-            await self.hosted_login.sign_out(state.session.browser_session_id)
+        if session.browser_session_id is not None:
+            await self.hosted_login.sign_out(session.browser_session_id)
         # It outlives a sign-in that ended because another user signed in.
-        await self.sessions.revoke(state.session, RevokedReason.LOGOUT)
+        await self.sessions.revoke(session, RevokedReason.LOGOUT)
 
     async def _done(self, request: LogoutRequest) -> Done:
         leads_there = request.redirect_uri is None or await self.reader.leads_there(request)

@@ -2,7 +2,8 @@
 Reading a request to sign out (OpenID Connect RP-Initiated Logout 1.0, section 2).
 
 Nothing that is wrong here is told to a client: until its redirect URI is known to be its own, nobody is sent there, and with a
-request that is half wrong nobody is signed out either.
+request that is half wrong nobody is signed out either. An `id_token_hint` that cannot be verified counts as none: the user
+who follows a link of an application that has lost its ID token, or has one of another issuer, wants to sign out all the same.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ class LogoutRequestReader:
     async def read(self, fields: Sequence[tuple[str, str]]) -> LogoutRequest:
         """*fields* of the query or the form; unknown ones are ignored. Raises `LocalError`, `StoreUnavailable`."""
         given = _given(fields)
-        hint = self._hint(given.get(HINT))
+        presented, redirect_uri = given.get(HINT), given.get("post_logout_redirect_uri")
+        hint = self.id_tokens.hint(presented) if presented is not None else None
         client = await self._client(given.get("client_id"), hint)
-        redirect_uri = given.get("post_logout_redirect_uri")
+        way_back_lost = redirect_uri is not None and client is None and presented is not None and hint is None
+        if way_back_lost:
+            redirect_uri = None
         _check_redirect_uri(redirect_uri, client)
         return LogoutRequest(
             client_id=client.client_id if client else None,
@@ -42,20 +46,13 @@ class LogoutRequestReader:
             ui_locales=given.get("ui_locales"),
             subject=hint.subject if hint else None,
             session_id=_uuid(hint.session_id) if hint else None,
+            way_back_lost=way_back_lost,
         )
 
     async def leads_there(self, request: LogoutRequest) -> bool:
         """Whether the redirect URI is still one of the client's: it may have changed while the user was asked."""
         client = await self.clients.find(request.client_id) if request.client_id else None
         return client is not None and client.enabled and request.redirect_uri in client.post_logout_redirect_uris
-
-    def _hint(self, presented: str | None) -> Hint | None:
-        if presented is None:
-            return None
-        hint = self.id_tokens.hint(presented)
-        if hint is None:
-            raise LocalError("The id_token_hint is no ID token of this server.")
-        return hint
 
     async def _client(self, claimed: str | None, hint: Hint | None) -> Client | None:
         if claimed is not None and hint is not None and claimed != hint.client_id:

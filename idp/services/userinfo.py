@@ -22,6 +22,9 @@ from idp.domain.users import Profiles
 from idp.services.access_tokens import AccessTokens
 from idp.services.rate_limiter import RateLimiter
 
+# Of no RFC, and of this answer alone: it names a user and a client, and must not pass for an ID token (RFC 8725, section 3.11).
+TYPE = "userinfo+jwt"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserInfo:
@@ -54,7 +57,7 @@ class UserInfo:
 
     def _signed(self, claims: Mapping[str, Any], client: Client, algorithm: str) -> str:
         payload = orjson.dumps({"iss": self.issuer, "aud": client.client_id, **claims})
-        return self.keys.sign(payload, typ="JWT", algorithm=algorithm)
+        return self.keys.sign(payload, typ=TYPE, algorithm=algorithm)
 
 
 def _requested(state: SessionState) -> Mapping[str, Any] | None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from idp.controllers.openapi.reading import chapters
+from idp.controllers.pages.logout import NOT_SENT_BACK
 from idp.controllers.pages.notices import Notice
 from idp.domain.clients import Client
 from idp.domain.errors import FieldError, InvalidCredentials
@@ -133,6 +134,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "sign_out": {
         "first": FORM | {"action": "/oauth2/logout", "client": CLIENT, "user": USER},
         "alone": {"csrf_token": "c", "action": "/logout"},
+        "no_way_back": FORM | {"action": "/logout", "client": None, "user": USER, "notice": NOT_SENT_BACK},
     },
     "signed_out": {"first": {"client": CLIENT, "return_to": "https://photos.example/"}, "alone": {"return_to": None}},
     "error": {

@@ -35,25 +35,63 @@ async def test_without_a_hint_the_user_is_asked_and_then_sent_back(world: World)
         assert not await user.is_signed_in()
 
 
-@pytest.mark.parametrize("hint", ["x", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "é", "a" * 20_000])
-async def test_a_bad_hint_is_refused_and_signs_nobody_out(world: World, hint: str) -> None:
-    """LO1: oidcc-rp-initiated-logout-bad-id-token-hint. LO2."""
+NO_HINTS = ["undefined", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "é", "a" * 9_000]
+
+
+@pytest.mark.parametrize("hint", NO_HINTS, ids=lambda hint: hint[:9])
+async def test_with_a_bad_hint_the_user_is_asked_and_sent_nowhere(world: World, hint: str) -> None:
+    """LO1: oidcc-rp-initiated-logout-bad-id-token-hint. LO2: nothing says whose the redirect URI is, and the page says so."""
     async with signed_in(world) as user:
         page = await user.logout(id_token_hint=hint, post_logout_redirect_uri=OUT, state="s")
 
-        assert is_refused(page)
+        assert asks(page)
+        assert "id_token_hint is no ID token of this server" in page.text
+        assert OUT not in page.text
         assert await user.is_signed_in()
+        done = await user.browser.submit(page, "sign-out")
+        assert (done.status_code, "location" in done.headers) == (200, False)
+        assert not await user.is_signed_in()
 
 
-async def test_a_modified_hint_is_refused_and_signs_nobody_out(world: World) -> None:
+async def test_with_a_modified_hint_the_user_is_asked_and_sent_nowhere(world: World) -> None:
     """LO1: oidcc-rp-initiated-logout-modified-id-token-hint. LO2."""
     async with signed_in(world) as user:
         head, _, signature = user.hint.rpartition(".")
         turned = "A" if signature[5] != "A" else "B"
-        page = await user.logout(id_token_hint=f"{head}.{signature[:5]}{turned}{signature[6:]}", state="s")
+        hint = f"{head}.{signature[:5]}{turned}{signature[6:]}"
+        page = await user.logout(id_token_hint=hint, post_logout_redirect_uri=OUT, state="s")
+        unsigned = await user.logout(id_token_hint=f"{head}.", post_logout_redirect_uri=OUT, state="s")
 
-        assert is_refused(page)
+        for seen in (page, unsigned):
+            assert asks(seen)
+            assert "id_token_hint is no ID token of this server" in seen.text
         assert await user.is_signed_in()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("hint", NO_HINTS[:3])
+async def test_with_a_bad_hint_the_client_id_still_leads_back(world: World, hint: str, method: str) -> None:
+    """LO2: as without one."""
+    async with signed_in(world) as user:
+        asking = {"id_token_hint": hint, "client_id": user.client_id, "post_logout_redirect_uri": OUT, "state": "s"}
+        sent = {"params": asking} if method == "GET" else {"data": asking}
+        page = await user.browser.follow(await user.browser.http.request(method, "/oauth2/logout", **sent))
+        done = await user.browser.submit(page, "sign-out")
+
+        assert asks(page)
+        assert "id_token_hint" not in page.text
+        assert done.headers["location"] == f"{OUT}?state=s"
+        assert not await user.is_signed_in()
+
+
+async def test_with_a_bad_hint_who_is_not_signed_in_is_told_so(world: World) -> None:
+    """LO2."""
+    async with Browser(world) as browser:
+        asking = {"id_token_hint": "undefined", "post_logout_redirect_uri": OUT}
+        done = await browser.get("/oauth2/logout", params=asking)
+
+    assert (done.status_code, "location" in done.headers) == (200, False)
+    assert "You are signed out" in done.text
 
 
 async def test_without_a_redirect_uri_our_page_says_that_it_is_done(world: World) -> None:

@@ -164,7 +164,6 @@ async def test_an_expired_hint_still_names_the_user(world: World) -> None:
 
 
 async def forged_hints(world: World, party: Party, browser: Browser) -> dict[str, str]:
-    other = await Party.registered(world)
     tokens = await party.tokens(browser, await world.registered())
     forge = await forger(world, tokens["id_token"])
     header, payload, signature = tokens["id_token"].split(".")
@@ -179,21 +178,68 @@ async def forged_hints(world: World, party: Party, browser: Browser) -> dict[str
         "unsigned": f"{header}.{payload}.",
         "other signature": f"{header}.{payload}.{signature[::-1]}",
         "access token": tokens["access_token"],
-        "of another client": (await other.tokens(browser, await world.registered(), prompt="login"))["id_token"],
+        "userinfo": forge.with_claims(exp=None, iat=None),
+        "without an end": forge.with_claims(exp=None),
+        "without a beginning": forge.with_claims(iat=None),
+        "undefined": "undefined",
         "garbage": "x.y.z",
         "long": "a" * 9000,
         "not ascii": "é.é.é",
     }
 
 
-async def test_a_hint_that_is_not_ours_for_that_client_is_refused(world: World) -> None:
-    """AZ14, JW1, JW9."""
+async def test_a_hint_that_cannot_be_verified_counts_as_none(world: World) -> None:
+    """AZ14, JW1, JW9: what it claims of another user keeps nobody out, and gives nobody that user's session."""
+    party, present = await Party.registered(world), await world.registered()
+    async with Browser(world) as theirs:
+        hints = await forged_hints(world, party, theirs)
+
+    async with Browser(world) as browser:
+        await browser.signed_in(present)
+        for name, hint in hints.items():
+            answer = answer_of(await browser.authorize(party.again(), id_token_hint=hint, prompt="none"))
+            assert "code" in answer, name
+        tokens = await party.again().tokens(browser, present, id_token_hint=hints["foreign key"])
+
+    assert claims_of(tokens["id_token"])["sub"] == str(await user_id(world, present))
+
+
+async def test_without_a_session_such_a_hint_asks_to_sign_in(world: World) -> None:
+    """AZ14."""
     party = await Party.registered(world)
 
     async with Browser(world) as browser:
-        for name, hint in (await forged_hints(world, party, browser)).items():
-            answer = answer_of(await browser.get("/oauth2/authorize", params=party.request(id_token_hint=hint)))
-            assert answer["error"] == "invalid_request", name
+        assert asks_to_sign_in(await browser.authorize(party, id_token_hint="undefined"))
+        answer = answer_of(await browser.authorize(party.again(), id_token_hint="undefined", prompt="none"))
+
+    assert answer["error"] == "login_required"
+
+
+async def test_a_hint_of_another_client_is_refused(world: World) -> None:
+    """AZ14: it can be verified, and is no ID token of who sends it."""
+    party, other = await Party.registered(world), await Party.registered(world)
+
+    async with Browser(world) as browser:
+        hint = (await other.tokens(browser, await world.registered()))["id_token"]
+        answer = answer_of(await browser.get("/oauth2/authorize", params=party.request(id_token_hint=hint)))
+
+    assert answer["error"] == "invalid_request"
+
+
+async def test_a_long_id_token_is_a_hint_like_any_other(world: World) -> None:
+    """AZ14: with the claims that a client has asked for by name it is longer than what else is taken."""
+    party, present, other = await Party.registered(world), await world.registered(), await world.registered()
+    async with Browser(world) as browser:
+        own = await forger(world, (await party.tokens(browser, present))["id_token"])
+        long = [own.with_claims(website="w" * 4000)]
+        long.append(own.with_claims(website="w" * 4000, sub=str(await user_id(world, other))))
+        answers = [
+            answer_of(await browser.authorize(party.again(), id_token_hint=hint, prompt="none")) for hint in long
+        ]
+
+    assert min(map(len, long)) > 4096
+    assert "code" in answers[0]
+    assert answers[1]["error"] == "login_required"
 
 
 async def test_the_user_that_the_claims_parameter_demands_is_the_only_one(world: World) -> None:

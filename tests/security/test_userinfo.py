@@ -232,7 +232,7 @@ async def test_a_client_may_have_the_answer_signed(world: World) -> None:
     claims = jwt.decode(
         answer.text, keys[header["kid"]], ["RS256"], audience=client.client_id, issuer=world.settings.issuer
     )
-    assert (header["typ"], header["alg"]) == ("JWT", "RS256")
+    assert (header["typ"], header["alg"]) == ("userinfo+jwt", "RS256")
     assert set(claims) == {"iss", "aud", "sub", "name", "updated_at", "email", "email_verified"}
 
 

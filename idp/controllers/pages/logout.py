@@ -1,7 +1,7 @@
 """
 `/oauth2/logout`, the end session endpoint, and `/logout`, where the user is asked.
 
-A GET signs out only whom an ID token in the request names. Everything else takes the form of our own page.
+A GET signs out only whom the browser's cookie and an ID token in the request name. Everything else takes the form of our page.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from idp.services.rate_limiter import RateLimiter
 
 ENDPOINT = "/oauth2/logout"
 PATH = "/logout"
+NOT_SENT_BACK = "You will not be sent back to the application: its id_token_hint is no ID token of this server."
 
 
 def logout_routes(logout: Logout, limiter: RateLimiter, hosted: Hosted) -> Blueprint:
@@ -31,7 +32,7 @@ def logout_routes(logout: Logout, limiter: RateLimiter, hosted: Hosted) -> Bluep
     async def by_query() -> Response:
         only_get()
         visit = await hosted.visits.begin()
-        outcome = await logout.begin(query_of(current()), visit.browser, visit.visitor)
+        outcome = await logout.begin(query_of(current()), visit.browser, visit.visitor, current().address)
         if isinstance(outcome, Asked):
             return hosted.go(visit, PATH, request=outcome.handle)
         return signed_out(hosted, visit, outcome)
@@ -80,6 +81,7 @@ def question(hosted: Hosted, visit: Visit, asked: Asked) -> Response:
         action=PATH,
         client={"name": request.client_name} if request.client_name is not None else None,
         user=visit.visitor.user if visit.visitor is not None else None,
+        notice=NOT_SENT_BACK if request.way_back_lost else None,
         leads_to=request.redirect_uri,
         ui_locales=request.ui_locales,
     )
