@@ -167,3 +167,42 @@ def test_a_page_on_plain_http_is_left_out() -> None:
     client = registered(client_uri="http://homeassistant.local:8123", logo_uri="http://localhost/logo.png")
 
     assert (client.client_uri, client.logo_uri) == (None, "http://localhost/logo.png")
+
+
+NONE = {"token_endpoint_auth_method": "none"}
+BOTH = {"grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"]}
+REAL: dict[str, dict[str, Any]] = {
+    "MCP Inspector": NONE
+    | {"redirect_uris": ["http://127.0.0.1:6274/oauth/callback"], "scope": "", "application_type": "native"}
+    | {"grant_types": ["authorization_code"], "response_types": ["code"], "client_name": "MCP Inspector"},
+    "LM Studio": {"client_name": "test", "redirect_uris": ["http://localhost:1234/callback"]},
+    "Claude Code": NONE | BOTH | {"redirect_uris": ["http://localhost:3118/callback"], "application_type": "native"},
+    "Claude": NONE | BOTH | {"client_name": "Claude", "redirect_uris": ["https://claude.ai/api/mcp/auth_callback"]},
+    "VS Code": NONE
+    | {"redirect_uris": ["https://vscode.dev/redirect", "http://127.0.0.1/", "http://127.0.0.1:33418/"]}
+    | {"grant_types": [*BOTH["grant_types"], "urn:ietf:params:oauth:grant-type:device_code"]}
+    | {"response_types": ["code"], "application_type": "native", "client_uri": "https://code.visualstudio.com"},
+    "OpenCode": BOTH | {"redirect_uris": ["http://127.0.0.1:19876/mcp/oauth/callback"]},
+    "Cursor": NONE
+    | BOTH
+    | {"redirect_uris": ["cursor://anysphere.cursor-mcp/oauth/callback", "http://localhost:8787/cb"]},
+    "MITREid": {"redirect_uris": ["https://rp.example/login"], "grant_types": [], "response_types": []}
+    | {"scope": "openid email address profile phone", "request_object_signing_alg": "RS256", "default_max_age": None},
+    "with a resource": {
+        "redirect_uris": WEB,
+        "resource": "https://mcp.example/mcp",
+        "software_id": "x",
+        "contacts": None,
+    },
+}
+
+
+@pytest.mark.parametrize("sent", REAL.values(), ids=REAL.keys())
+def test_what_clients_send_is_registered(sent: dict[str, Any]) -> None:
+    """As their sources and issues of other servers show it."""
+    client = registered(**sent)
+
+    assert client.redirect_uris == tuple(sent["redirect_uris"])
+    assert client.grant_types[0] == "authorization_code"
+    assert set(client.grant_types) <= {"authorization_code", "refresh_token"}
+    assert client.scope
