@@ -22,14 +22,14 @@ def granted_scope(
     The scope to grant, in the order of *allowed*. When none is asked for: *default*, else all of it but what is reserved.
 
     None when something is asked for that is not allowed: the caller answers `invalid_scope`. *partly*: only when all of it is
-    not, or one is reserved; the rest is left out, and the answer says what was granted (RFC 6749, section 3.3).
+    not; the rest is left out, and the answer says what was granted (RFC 6749, section 3.3).
     """
     permitted = allowed.split()
     wanted = set((requested or "").split(" ")) - {""}  # no other white space: that of Unicode is much
     if not wanted:
         return without_reserved(allowed) if default is None else default
     refused = wanted - set(permitted)
-    if refused and (refused == wanted or not partly or refused & set(RESERVED)):
+    if refused and (refused == wanted or not partly):
         return None
     return wire(scope for scope in permitted if scope in wanted)
 

@@ -70,7 +70,7 @@ class RequestReader:
         _check_shape(given, refuse)
         if GRANT_TYPE not in client.grant_types:
             raise refuse("unauthorized_client", "The client is not registered for the grant authorization_code.")
-        # Clients of MCP servers ask for all that the server lists, whatever was left out when they registered.
+        # Clients of MCP servers ask for all that the server or our discovery lists, whatever was left out at registration.
         scope = granted_scope(given.get("scope"), client.scope, partly=client.registered_itself)
         if scope is None:
             raise refuse("invalid_scope", "The client may not ask for that scope.")

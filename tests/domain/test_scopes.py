@@ -15,8 +15,9 @@ ALLOWED = "openid email mcp:tools"
         ("mcp:tools openid", "openid mcp:tools", "openid mcp:tools"),
         ("mcp:tools mcp:other", None, "mcp:tools"),
         ("mcp:other", None, None),
-        ("openid idp:admin", None, None),
-        ("openid idp:account mcp:other", None, None),
+        ("openid idp:admin", None, "openid"),
+        ("openid idp:account mcp:other", None, "openid"),
+        ("idp:account idp:admin", None, None),
         (None, ALLOWED, ALLOWED),
         (" ", ALLOWED, ALLOWED),
     ],
@@ -24,6 +25,6 @@ ALLOWED = "openid email mcp:tools"
 def test_who_registered_itself_gets_what_it_may_have_of_what_it_asks_for(
     asked: str | None, whole: str | None, partly: str | None
 ) -> None:
-    """Every other client is refused: nothing is dropped in silence. What is reserved is refused to each."""
+    """Every other client is refused: nothing is dropped in silence. What is reserved stands in discovery, so libraries ask for it."""
     assert granted_scope(asked, ALLOWED) == whole
     assert granted_scope(asked, ALLOWED, partly=True) == partly

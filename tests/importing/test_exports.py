@@ -159,8 +159,9 @@ async def test_a_client_that_comes_back_works_with_its_secret(
         ({"grant_types": "password"}, "grant_types: must be an array."),
         ({"surprise": 1}, "surprise: there is no such member"),
         ({"client_id": "idp-rest"}, "idp-rest"),
+        ({"registration_digest": "a" * 64, "scope": "openid idp:admin"}, "scope: "),
     ],
-    ids=["redirect", "secret", "type", "member", "built in"],
+    ids=["redirect", "secret", "type", "member", "built in", "scope"],
 )
 async def test_a_client_that_could_not_be_registered_is_not_imported(
     program: Beside, folder: Path, change: dict[str, Any], reason: str

@@ -271,6 +271,24 @@ async def test_no_client_registers_itself_for_it(world: World, door: Door, admin
     )
 
 
+async def test_who_registered_itself_may_ask_for_all_that_is_advertised(
+    world: World, routes: Routes, admin: Tokens
+) -> None:
+    """AD15: as some libraries do. It gets the rest, and is told so; no page offers what it cannot have."""
+    party = await Party.registered(world, first_party=False, registration_digest=digest_of_secret("x"))
+    async with Browser(world) as browser:
+        page = await browser.sign_in(await browser.authorize(party, scope=BOTH), admin.email)
+        tokens = (await party.redeem(answer_of(await browser.submit(page, "allow"))["code"])).json()
+        alone = answer_of(await browser.authorize(party.again(), scope=f"{ADMIN} {ACCOUNT}"))
+        other = await Party.registered(world)
+        refused = answer_of(await browser.authorize(other, scope=BOTH))
+
+    assert "for you</strong>" not in page.text
+    assert tokens["scope"] == SCOPE
+    assert await answers(world, routes[ADMIN], tokens["access_token"]) == {(403, "forbidden")}
+    assert (alone["error"], refused["error"]) == ("invalid_scope", "invalid_scope")
+
+
 # The trail.
 
 
