@@ -25,6 +25,6 @@ ALLOWED = "openid email mcp:tools"
 def test_who_registered_itself_gets_what_it_may_have_of_what_it_asks_for(
     asked: str | None, whole: str | None, partly: str | None
 ) -> None:
-    """Every other client is refused: nothing is dropped in silence. What is reserved stands in discovery, so libraries ask for it."""
+    """Every other client is refused: nothing is dropped in silence. Libraries ask for what discovery lists."""
     assert granted_scope(asked, ALLOWED) == whole
     assert granted_scope(asked, ALLOWED, partly=True) == partly
