@@ -13,6 +13,7 @@ import httpx
 import pytest
 from caller import WRONG, Caller
 from hosted import Browser, Party, form_of
+from leaving import signed_in
 from world import PASSWORD, World
 
 from idp.domain.authorization import MOST_BYTES
@@ -294,6 +295,16 @@ async def test_requests_to_sign_out_that_are_kept_are_limited(caller: Caller, vi
     for answers in (posted, queried):
         assert [it.status_code for it in answers[:10]] == [303] * 10
         assert waits(answers[10])
+
+
+async def test_requests_with_an_id_token_alone_are_limited_by_address(caller: Caller, visitor: Visitor) -> None:
+    """DS10: each waits for who sits there to agree."""
+    visitor.http.headers["X-Forwarded-For"] = caller.address
+    async with signed_in(caller.world) as user:
+        asked = [await visitor.get("/oauth2/logout", params={"id_token_hint": user.hint}) for _ in range(11)]
+
+    assert [it.status_code for it in asked[:10]] == [303] * 10
+    assert waits(asked[10])
 
 
 @pytest.mark.parametrize(
