@@ -45,8 +45,8 @@ def import_users(
     """
     Make the accounts that stand in FILE, a folder of files or - for standard input.
 
-    Password hashes go with them: bcrypt, Argon2, PBKDF2 and scrypt. An address that has an account already is left alone, so
-    the same command may be run again and goes on where it ended. Exit status 1 when a line was refused.
+    Password hashes go with them: bcrypt, Argon2, PBKDF2, scrypt and phpass. An address that has an account already is left alone,
+    so the same command may be run again and goes on where it ended. Exit status 1 when a line was refused.
 
     \b
     Example:

@@ -26,7 +26,8 @@ import structlog
 from idp.domain.legible import legible
 
 SECRET_NAMES = re.compile(
-    r"password|secret|token(?!_?endpoint|_?signed)|authorization|cookie|assertion|verifier|^code$", re.IGNORECASE
+    r"password|secret|token(?!_?endpoint|_?signed|_?claims)|authorization|cookie|assertion|verifier|^code$",
+    re.IGNORECASE,
 )
 # A refresh token of ours, a JWT or its beginning, and the credentials of a URL. After eight letters nothing can fail any more:
 # with a dot asked for, "eyJeyJ…" was read to its end from each "eyJ" in it, which took 21 s for 90 kB.

@@ -6,10 +6,12 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from idp.domain.clients import Client
 from idp.gateways import log_lines
 
 PROGRAM = """
@@ -51,6 +53,15 @@ def test_what_stands_under_the_name_of_a_secret_is_masked(name: str) -> None:
 
     assert "canary" not in json.dumps(line)
     assert line[name] == "***"
+
+
+def test_what_a_client_is_registered_with_is_no_secret_but_its_secrets() -> None:
+    """So that a change of any other field can be read in the log."""
+    names = {one.name for one in fields(Client)} - {"secrets"}
+
+    line = log_lines.masked(None, "info", dict.fromkeys(names, "shown"))
+
+    assert {name for name in names if line[name] != "shown"} == set()
 
 
 @pytest.mark.parametrize("text", [REFRESH_TOKEN, JWT, "postgresql://idp:canary@db/idp"])
