@@ -10,6 +10,7 @@ from pydantic import Field
 from idp.controllers.admin.listing import Paging, Search
 from idp.controllers.shapes import Body, Instant, Query, Shape
 from idp.domain.clients import REST_CLIENT, SECRET_OVERLAP, Client
+from idp.domain.errors import FieldError, ValidationFailed
 from idp.services.client_registration import Registered, Rotated
 
 LONGEST_OVERLAP = 90 * 24 * 3600
@@ -25,6 +26,7 @@ Keys = Annotated[dict[str, Any], Field(description="A JWK Set of public keys (RF
 # Field of `Client` → what it is called here, where camelCase alone is not enough.
 NAMES = {"auth_method": "token_endpoint_auth_method"}
 FIELDS = {NAMES.get(field.name, field.name): field for field in fields(Client)}
+UNCHANGED = {"client_id", "created_at", "updated_at"}
 
 
 class ClientListing(Paging):
@@ -76,13 +78,27 @@ class ClientRegistering(ClientMetadata):
 
 
 class ClientChanging(ClientMetadata):
+    """`clientId`, `builtIn`, `createdAt` and `updatedAt` change nothing."""
+
     name: Text | None = None
     grant_types: Annotated[Texts, Field(min_length=1)] | None = None
+    # Taken so that a client can be sent back as it was read; nobody changes them.
+    client_id: Text | None = None
+    built_in: bool | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+    def changes_of(self, client_id: str) -> dict[str, Any]:
+        """As `properties_of`. Raises `ValidationFailed` for the id of another client."""
+        if self.client_id not in (None, client_id):
+            message = "This is the id of another client; the id cannot be changed."
+            raise ValidationFailed([FieldError("client_id", message)])
+        return {name: value for name, value in properties_of(self).items() if name not in UNCHANGED}
 
 
 def properties_of(given: ClientMetadata) -> dict[str, Any]:
     """The fields of `Client` that were given. Null empties one that may be empty; elsewhere it counts as left out."""
-    named = {name: getattr(given, name) for name in given.model_fields_set}
+    named = {name: getattr(given, name) for name in given.model_fields_set & FIELDS.keys()}
     chosen = {FIELDS[name]: value for name, value in named.items() if value is not None or FIELDS[name].default is None}
     return {field.name: tuple(value) if isinstance(value, list) else value for field, value in chosen.items()}
 

@@ -84,7 +84,7 @@ def client_routes(clients: ClientRegistration, cursors: Cursors, guard: Guard) -
     )
     async def change(given: ClientChanging, client_id: str) -> tuple[RegisteredClient, dict[str, str]]:
         with _names_as_given():
-            changed = await clients.change(client_id, versions=expected_versions(), **properties_of(given))
+            changed = await clients.change(client_id, versions=expected_versions(), **given.changes_of(client_id))
         return RegisteredClient.of(changed), etag(version_of(changed.client))
 
     @routes.delete("/admin/clients/<anything:client_id>")

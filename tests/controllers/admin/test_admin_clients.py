@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -47,6 +48,19 @@ async def test_a_public_client_has_no_secret(world: World, admin: Tokens) -> Non
 
     assert registered["clientSecret"] is None
     assert (refused.status_code, refused.json()["error"]) == (409, "conflict")
+
+
+async def test_a_client_can_be_sent_back_as_it_was_read(world: World, admin: Tokens) -> None:
+    registered = await made(world, admin, clientId=f"a/{secrets.token_hex(6)}")
+    path = f"/admin/clients/{quote(registered['clientId'], safe='')}"
+    read = (await world.call("GET", path, admin)).json()["client"]
+
+    answer = await world.call("PUT", path, admin, json=read)
+    other = await world.call("PUT", path, admin, json={**read, "clientId": "another"})
+
+    assert answer.status_code == 200, answer.text
+    assert {**answer.json()["client"], "updatedAt": read["updatedAt"]} == read
+    assert (other.status_code, [fault["field"] for fault in other.json()["errors"]]) == (400, ["clientId"])
 
 
 async def test_a_taken_id_is_a_conflict(world: World, admin: Tokens) -> None:
