@@ -99,7 +99,7 @@ class AccessTokens:
     ) -> None:
         """*on_forged* is told of each token presented that names a key of ours and was not signed with it."""
         self._keys = keys
-        self._issuer = issuer
+        self.issuer = issuer
         self.lifetime = int(lifetime.total_seconds())
         self._now = now
         self._sessions = sessions
@@ -111,9 +111,9 @@ class AccessTokens:
         """The compact JWS. 0.66 ms of CPU, nearly all of it the signature."""
         issued_at = int(self._now().timestamp())
         claims: dict[str, Any] = {
-            "iss": self._issuer,
+            "iss": self.issuer,
             "sub": subject.sub,
-            "aud": subject.audience or self._issuer,
+            "aud": subject.audience or self.issuer,
             "client_id": subject.client_id,
             "iat": issued_at,
             "exp": issued_at + self.lifetime,
@@ -173,13 +173,13 @@ class AccessTokens:
         """
         audience: ClaimsOption = {"essential": True}
         if not any_audience:
-            audience["value"] = self._issuer
+            audience["value"] = self.issuer
         try:
             token = jwt.decode(presented, self._key_set(), algorithms=[ALGORITHM])
             required = JWTClaimsRegistry(
                 now=int(self._now().timestamp()),
                 leeway=LEEWAY,
-                iss={"essential": True, "value": self._issuer},
+                iss={"essential": True, "value": self.issuer},
                 aud=audience,
                 sub={"essential": True},
                 exp={"essential": True},

@@ -100,6 +100,18 @@ async def test_a_code_becomes_no_token_for_a_resource_that_no_page_named(world: 
     assert (await party.refresh(narrow.json()["refresh_token"])).status_code == 200
 
 
+async def test_this_server_named_as_the_resource_is_what_the_page_was_about(world: World, party: Party) -> None:
+    """AZ18: the token is the same as without a resource, so a client that names the issuer at each call loses nothing."""
+    async with Browser(world) as browser:
+        code = (await browser.authorized(party, await world.registered()))["code"]
+        issuer = answer_of(await browser.authorize(party.again()))["iss"]
+    first = await party.redeem(code, resource=issuer)
+    second = await party.refresh(first.json()["refresh_token"], resource=issuer)
+    plain = await party.refresh(second.json()["refresh_token"])
+
+    assert [claims_of(answer.json()["access_token"])["aud"] for answer in (first, second, plain)] == [issuer] * 3
+
+
 async def test_a_first_party_asks_nobody(world: World) -> None:
     party = await Party.registered(world)
     async with Browser(world) as browser:
