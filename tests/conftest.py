@@ -151,7 +151,8 @@ async def world(settings: Settings, urls: StoreUrls, listener: socket.socket) ->
         await server
 
 
-@pytest.fixture(scope="session")
+# Not for the session: it has an issuer of its own, and delivers mails and logout notices of the database that all share.
+@pytest.fixture(scope="module")
 async def below(world: World, settings: Settings, urls: StoreUrls) -> AsyncIterator[Below]:
     """Over the stores and the keys of the first node. Its `services` are those of the first."""
     async with in_front() as front:

@@ -48,9 +48,12 @@ from idp.settings import Settings
 
 
 class Anything(BaseConverter):
-    """The rest of a path, slashes included: a client id may have them, percent-encoded in the URL."""
+    """
+    The rest of a path, slashes included: a client id may have them, percent-encoded in the URL. What ends with `/secret` is
+    the secret of a client: decoded, the path no longer tells which slash was encoded.
+    """
 
-    regex = ".+"
+    regex = ".+(?<!/secret)"
     part_isolating = False
 
 

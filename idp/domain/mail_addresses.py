@@ -26,7 +26,7 @@ QUOTED = re.compile(rf'"([{ATEXT}. ]+)"')
 MAILBOX = r"[^\s@<>,;:\"()]+@[^\s@<>,;:\"()]+"
 # No line break: it would start another header of the mail.
 SENDER = re.compile(
-    rf"""(?P<alone>{MAILBOX})|(?:"(?P<quoted>[^"\\\x00-\x1f\x7f]*)"|(?P<plain>[^<>"\x00-\x1f\x7f]*))\s*<(?P<address>{MAILBOX})>"""
+    rf"""(?P<alone>{MAILBOX})|(?:"(?P<quoted>[^"\\\x00-\x1f\x7f]*)"\s*|(?P<plain>[^<>"\x00-\x1f\x7f]*))<(?P<address>{MAILBOX})>"""
 )
 
 

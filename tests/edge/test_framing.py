@@ -132,6 +132,7 @@ async def test_chunks_are_read(server: str, coding: bytes) -> None:
         b"Host: a b\r\n",
         b"Host: a/b\r\n",
         b"Host: u@a\r\n",
+        b"Host: [::1\r\n",
     ],
 )
 async def test_a_request_has_one_host(server: str, hosts: bytes) -> None:

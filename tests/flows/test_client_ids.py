@@ -11,7 +11,7 @@ import pytest
 from world import PASSWORD, Tokens, World
 
 VISIBLE = "".join(map(chr, range(0x20, 0x7F)))
-IDS = [VISIBLE, "x" * 255, "https://app.example/client?a=1#b", "/my app+%2F/secret"]
+IDS = [VISIBLE, "x" * 255, "https://app.example/client?a=1#b", "/my app+%2F/own"]
 
 
 @pytest.fixture(scope="module")

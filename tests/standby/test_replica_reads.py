@@ -105,9 +105,8 @@ async def test_userinfo_is_read_from_a_standby_and_never_old(
     for standby in replicated.standbys:
         await standby.run("SELECT pg_wal_replay_pause()")
     try:
-        changed = await http.patch(
-            "/auth/profile", json={"name": "Grace"}, headers={"Authorization": f"Bearer {token}"}
-        )
+        own = await access_token(http, **person)
+        changed = await http.patch("/auth/profile", json={"name": "Grace"}, headers={"Authorization": f"Bearer {own}"})
         assert changed.status_code == 200
         assert await name() == "Grace"
     finally:
