@@ -19,7 +19,7 @@ from bench.requests import Workload
 from bench.rounds import Plan
 from bench.stores import peer_store
 from bench.targets import Target
-from idp.gateways.embedded import EmbeddedStores
+from idp.embedded import EmbeddedStores
 
 RESULTS = Path(__file__).parent / "results"
 SERVERS = click.Choice(["hypercorn", "granian"])

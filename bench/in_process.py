@@ -12,11 +12,11 @@ import orjson
 
 from bench import ours
 from idp.bootstrap import Services
-from idp.controllers.token import PATH
-from idp.domain.clients import Client
-from idp.domain.refresh_tokens import NONCE_SIZE, Families
-from idp.domain.users import User
-from idp.services.sessions import Presented
+from idp.controllers.tokens.token import PATH
+from idp.domain.accounts.users import User
+from idp.domain.clients.clients import Client
+from idp.domain.tokens.refresh_tokens import NONCE_SIZE, Families
+from idp.services.sessions.sessions import Presented
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,12 +27,12 @@ from bench.signature import BareSignature
 from idp.app import create_app
 from idp.bootstrap import Services, now, running
 from idp.cli.preparation import migrate
-from idp.domain.signing_keys import ALGORITHM
+from idp.domain.operation.signing_keys import ALGORITHM
+from idp.embedded import EmbeddedStores
 from idp.gateways import log_lines
-from idp.gateways.embedded import EmbeddedStores
 from idp.gateways.key_files import Signer
-from idp.services.access_tokens import AccessTokens, Subject
-from idp.services.authorization_server import Answer
+from idp.services.tokens.access_tokens import AccessTokens, Subject
+from idp.services.tokens.authorization_server import Answer
 from idp.settings import Settings, load
 
 AT_ONCE = 16

@@ -23,10 +23,10 @@ from bench.stores import bytes_kept
 from bench.targets import LOGIN_CHAINS, Target
 from idp.bootstrap import Services, running
 from idp.cli.preparation import migrate
-from idp.domain.clients import Client, ClientSecret, digest_of_secret, new_secret
-from idp.domain.users import NewUser
+from idp.domain.accounts.users import NewUser
+from idp.domain.clients.clients import Client, ClientSecret, digest_of_secret, new_secret
+from idp.embedded import EmbeddedStores, StoreUrls
 from idp.gateways import log_lines
-from idp.gateways.embedded import EmbeddedStores, StoreUrls
 from idp.gateways.passwords import BcryptPasswords
 from idp.settings import load
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from idp.gateways.embedded.binaries import VALKEY, installed
-from idp.gateways.embedded.valkey import SOCKET, Valkey
+from idp.embedded.binaries import VALKEY, installed
+from idp.embedded.valkey import SOCKET, Valkey
 
 AT_ONCE = 1000
 

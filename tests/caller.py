@@ -12,9 +12,9 @@ import httpx
 from process import ServerProcess
 from world import PASSWORD, Registered, World
 
-from idp.domain.lockout import Counter
+from idp.domain.sign_in.lockout import Counter
 from idp.gateways import secret_keys
-from idp.repositories.sign_in_failures import name_of
+from idp.repositories.sign_in.sign_in_failures import name_of
 
 WRONG = "Wrong-Password-1"
 

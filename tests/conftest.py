@@ -24,12 +24,12 @@ from world import World
 
 from idp.app import create_app
 from idp.bootstrap import running
-from idp.cli.http_server import serve
 from idp.cli.preparation import migrate
-from idp.cli.workers import hypercorn_config
-from idp.domain.refresh_tokens import RefreshTokenFormat
+from idp.domain.tokens.refresh_tokens import RefreshTokenFormat
+from idp.embedded import EmbeddedStores, StoreUrls
 from idp.gateways import log_lines, secret_keys
-from idp.gateways.embedded import EmbeddedStores, StoreUrls
+from idp.serving.http_server import serve
+from idp.serving.workers import hypercorn_config
 from idp.settings import Settings, load
 
 # Fixtures of the session which start something that most tests do without.

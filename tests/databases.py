@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from idp.gateways.embedded import EmbeddedStores, StoreUrls
+from idp.embedded import EmbeddedStores, StoreUrls
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from idp.gateways.embedded.binaries import passable
+from idp.embedded.binaries import passable
 
 UNPACKED = Path(__file__).parents[1] / ".venv/debian"
 PLACES = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", "/usr/local/sbin"])

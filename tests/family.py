@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 import redis.asyncio
 
 from idp.database.redis import RedisStore
-from idp.domain.limits import Limit
-from idp.domain.refresh_tokens import NONCE_SIZE, UNKNOWN, Outcome, Place, RefreshToken, Rotation
-from idp.repositories.families import RedisFamilies, family_key
+from idp.domain.operation.limits import Limit
+from idp.domain.tokens.refresh_tokens import NONCE_SIZE, UNKNOWN, Outcome, Place, RefreshToken, Rotation
+from idp.repositories.tokens.families import RedisFamilies, family_key
 
 GRACE = timedelta(seconds=10)
 AFTER_GRACE = GRACE + timedelta(seconds=1)

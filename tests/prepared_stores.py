@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from idp.cli.preparation import migrate
-from idp.gateways.embedded import EmbeddedStores
+from idp.embedded import EmbeddedStores
 
 _made: list[Path] = []
 

@@ -16,16 +16,16 @@ from family import HOME, families_in
 
 from idp.database.redis import RedisStore
 from idp.database.scripts import Script
+from idp.domain.accounts.users import Role, UserStatus
+from idp.domain.audit.events import Origin, TokensRefreshed, origin
 from idp.domain.errors import InvalidToken
-from idp.domain.events import Origin, TokensRefreshed, origin
-from idp.domain.refresh_tokens import Place, RefreshTokenFormat
-from idp.domain.sessions import RevokedReason, Session, SessionState
-from idp.domain.users import Role, UserStatus
-from idp.repositories.families import family_key
-from idp.services.checkpoints import Checkpoints
-from idp.services.counted_events import CountedEvents
-from idp.services.refresh_watch import RefreshWatch
-from idp.services.sessions import SessionService
+from idp.domain.sessions.sessions import RevokedReason, Session, SessionState
+from idp.domain.tokens.refresh_tokens import Place, RefreshTokenFormat
+from idp.repositories.tokens.families import family_key
+from idp.services.audit.counted_events import CountedEvents
+from idp.services.sessions.checkpoints import Checkpoints
+from idp.services.sessions.sessions import SessionService
+from idp.services.tokens.refresh_watch import RefreshWatch
 
 FORMAT = RefreshTokenFormat([b"a key for tests that is long enough"])
 SERVER_CLOCK = "local time = redis.call('TIME')"

@@ -20,10 +20,10 @@ import jwt
 import redis.asyncio
 
 from idp.bootstrap import Services
-from idp.domain.clients import Client, ClientSecret, digest_of_secret, new_secret
-from idp.domain.refresh_tokens import RefreshTokenFormat
-from idp.domain.users import Role, canonical_email
-from idp.repositories.families import family_key
+from idp.domain.accounts.users import Role, canonical_email
+from idp.domain.clients.clients import Client, ClientSecret, digest_of_secret, new_secret
+from idp.domain.tokens.refresh_tokens import RefreshTokenFormat
+from idp.repositories.tokens.families import family_key
 from idp.settings import Settings
 
 PASSWORD = "Correct-Horse-7"

@@ -11,11 +11,11 @@ import structlog
 from idp.app.assembly import create_app
 from idp.app.endpoints import Asgi
 from idp.bootstrap import running
-from idp.controllers.exchange import Receive, Scope, Send
+from idp.controllers.http.exchange import Receive, Scope, Send
 from idp.edge.foreign_server import ForeignServer
+from idp.embedded import StoreUrls
 from idp.gateways import log_lines, tracing
-from idp.gateways.embedded import StoreUrls
-from idp.services.health import Health
+from idp.services.operation.health import Health
 from idp.settings import Settings, load
 
 log = structlog.get_logger("idp.app")

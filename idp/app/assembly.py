@@ -6,8 +6,8 @@ from idp.app.endpoints import Asgi, beside_quart
 from idp.app.pages import pages_of
 from idp.app.routes import quart_app
 from idp.bootstrap import Services
-from idp.controllers.exchange import SCOPE_KEY, Receive, Scope, Send
-from idp.domain.issuers import Issuer
+from idp.controllers.http.exchange import SCOPE_KEY, Receive, Scope, Send
+from idp.domain.operation.issuers import Issuer
 from idp.edge.addresses import Addresses
 from idp.edge.cors import Cors
 from idp.edge.edge import Edge

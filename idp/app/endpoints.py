@@ -6,27 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 from idp.bootstrap import Services
-from idp.controllers.client_registration import PATH as REGISTRATION_PATH
-from idp.controllers.devices import DeviceTokens
-from idp.controllers.metrics import PATH as METRICS_PATH
-from idp.controllers.metrics import MetricsEndpoint
+from idp.controllers.clients.client_registration import PATH as REGISTRATION_PATH
+from idp.controllers.operation.metrics import PATH as METRICS_PATH
+from idp.controllers.operation.metrics import MetricsEndpoint
 from idp.controllers.pages.rendering import Pages
-from idp.controllers.token import PATH as TOKEN_PATH
-from idp.controllers.token import TokenEndpoint
-from idp.controllers.token_state import INTROSPECT_PATH, REVOKE_PATH, IntrospectionEndpoint, RevocationEndpoint
-from idp.controllers.userinfo import PATH as USERINFO_PATH
-from idp.controllers.userinfo import UserInfoEndpoint
-from idp.controllers.well_known import (
+from idp.controllers.sign_in.devices import DeviceTokens
+from idp.controllers.tokens.token import PATH as TOKEN_PATH
+from idp.controllers.tokens.token import TokenEndpoint
+from idp.controllers.tokens.token_state import INTROSPECT_PATH, REVOKE_PATH, IntrospectionEndpoint, RevocationEndpoint
+from idp.controllers.tokens.userinfo import PATH as USERINFO_PATH
+from idp.controllers.tokens.userinfo import UserInfoEndpoint
+from idp.controllers.tokens.well_known import (
     ENDPOINTS,
     JWKS,
     WellKnown,
     discovery,
     document_places,
 )
-from idp.domain.client_keys import ALGORITHMS
-from idp.domain.issuers import Issuer
-from idp.domain.scopes import ADVERTISED
-from idp.services.client_authentication import METHODS
+from idp.domain.clients.client_keys import ALGORITHMS
+from idp.domain.operation.issuers import Issuer
+from idp.domain.tokens.scopes import ADVERTISED
+from idp.services.clients.client_authentication import METHODS
 from idp.settings import Settings
 
 Asgi = Callable[[Any, Any, Any], Any]

@@ -7,21 +7,21 @@ from functools import lru_cache
 from quart import Blueprint
 
 from idp.bootstrap import Services
-from idp.controllers.pages.account import AccountPages, account_page_routes
-from idp.controllers.pages.account_profile import application_routes, profile_page_routes
-from idp.controllers.pages.account_security import credential_routes, history_routes, session_page_routes
-from idp.controllers.pages.authorize import authorize_routes
+from idp.controllers.accounts.account_page import AccountPages, account_page_routes
+from idp.controllers.accounts.account_profile import application_routes, profile_page_routes
+from idp.controllers.accounts.account_security import credential_routes, history_routes, session_page_routes
+from idp.controllers.accounts.forgotten import forgotten_routes
+from idp.controllers.accounts.register import register_routes, verification_routes
 from idp.controllers.pages.brand import Brand
-from idp.controllers.pages.consent import consent_routes
-from idp.controllers.pages.forgotten import forgotten_routes
 from idp.controllers.pages.hosted import Hosted
-from idp.controllers.pages.login import login_routes
-from idp.controllers.pages.logout import logout_routes
-from idp.controllers.pages.register import register_routes, verification_routes
 from idp.controllers.pages.rendering import Pages
-from idp.controllers.pages.select_account import select_account_routes
 from idp.controllers.pages.visits import Visits
-from idp.domain.issuers import Issuer
+from idp.controllers.sessions.logout import logout_routes
+from idp.controllers.sign_in.authorize import authorize_routes
+from idp.controllers.sign_in.consent import consent_routes
+from idp.controllers.sign_in.login import login_routes
+from idp.controllers.sign_in.select_account import select_account_routes
+from idp.domain.operation.issuers import Issuer
 from idp.gateways.templates import templates_folder
 from idp.settings import Settings
 

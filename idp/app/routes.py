@@ -10,39 +10,39 @@ from werkzeug.routing import BaseConverter
 
 from idp.app.pages import page_routes, pages_of, visits
 from idp.bootstrap import Services
-from idp.controllers.access import Guard, undeclared
-from idp.controllers.admin.audit import audit_routes
-from idp.controllers.admin.clients import client_routes
-from idp.controllers.admin.keys import key_routes
-from idp.controllers.admin.sessions import session_routes as admin_session_routes
-from idp.controllers.admin.statistics import statistics_routes
-from idp.controllers.admin.users import user_routes
-from idp.controllers.auth.account import account_routes
-from idp.controllers.auth.emails import email_routes
-from idp.controllers.auth.passwords import password_routes
-from idp.controllers.auth.profile import profile_routes
-from idp.controllers.auth.registration import registration_routes
-from idp.controllers.auth.session import session_routes
-from idp.controllers.auth.sessions import own_session_routes
-from idp.controllers.client_registration import client_registration_routes
-from idp.controllers.demo import demo_routes
-from idp.controllers.devices import DeviceTokens
-from idp.controllers.front import front_routes
-from idp.controllers.health import health_routes
-from idp.controllers.limited import Limited
+from idp.controllers.accounts.admin_users import user_routes
+from idp.controllers.accounts.rest_account import account_routes
+from idp.controllers.accounts.rest_emails import email_routes
+from idp.controllers.accounts.rest_passwords import password_routes
+from idp.controllers.accounts.rest_profile import profile_routes
+from idp.controllers.accounts.rest_registration import registration_routes
+from idp.controllers.audit.admin_audit import audit_routes
+from idp.controllers.clients.admin_clients import client_routes
+from idp.controllers.clients.client_registration import client_registration_routes
+from idp.controllers.http.access import Guard, undeclared
+from idp.controllers.http.limited import Limited
+from idp.controllers.http.refusals import refuse
 from idp.controllers.openapi import token_state
 from idp.controllers.openapi.document import document
 from idp.controllers.openapi.protocol import path_items
 from idp.controllers.openapi.registration import registration_items
 from idp.controllers.openapi.routes import Publication, openapi_routes, routes_of
+from idp.controllers.operation.admin_keys import key_routes
+from idp.controllers.operation.admin_statistics import statistics_routes
+from idp.controllers.operation.demo import demo_routes
+from idp.controllers.operation.health import health_routes
 from idp.controllers.pages.assets import asset_routes
+from idp.controllers.pages.front import front_routes
 from idp.controllers.pages.hosted import Hosted
 from idp.controllers.pages.rendering import Pages
-from idp.controllers.refusals import refuse
-from idp.controllers.well_known import (
+from idp.controllers.sessions.admin_sessions import session_routes as admin_session_routes
+from idp.controllers.sessions.own_sessions import own_session_routes
+from idp.controllers.sign_in.devices import DeviceTokens
+from idp.controllers.sign_in.rest_session import session_routes
+from idp.controllers.tokens.well_known import (
     PATHS,
 )
-from idp.domain.issuers import Issuer
+from idp.domain.operation.issuers import Issuer
 from idp.gateways.templates import demo_folder
 from idp.settings import Settings
 

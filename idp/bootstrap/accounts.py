@@ -9,20 +9,20 @@ import structlog
 
 from idp.bootstrap.background import Job
 from idp.bootstrap.outside import Outside, now
-from idp.domain.mails import Mailer
+from idp.domain.accounts.mails import Mailer
 from idp.gateways.letters import TemplateLetters
 from idp.gateways.mailer import FileMailer, SmtpMailer
 from idp.gateways.observed_mailer import ObservedMailer
 from idp.gateways.templates import templates_folder
-from idp.services.account_deletion import AccountDeletion
-from idp.services.deliveries import Deliveries
-from idp.services.email_change import EmailChange
-from idp.services.email_verification import EmailVerification
-from idp.services.login import Login
-from idp.services.own_sessions import OwnSessions
-from idp.services.password_change import PasswordChange
-from idp.services.password_reset import PasswordReset
-from idp.services.sessions import SessionService
+from idp.services.accounts.account_deletion import AccountDeletion
+from idp.services.accounts.deliveries import Deliveries
+from idp.services.accounts.email_change import EmailChange
+from idp.services.accounts.email_verification import EmailVerification
+from idp.services.accounts.password_change import PasswordChange
+from idp.services.accounts.password_reset import PasswordReset
+from idp.services.sessions.own_sessions import OwnSessions
+from idp.services.sessions.sessions import SessionService
+from idp.services.sign_in.login import Login
 from idp.settings import Settings
 
 log = structlog.get_logger("idp.mail")

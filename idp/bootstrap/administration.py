@@ -8,24 +8,24 @@ from datetime import timedelta
 
 from idp.bootstrap.background import Job, repeated
 from idp.bootstrap.outside import Outside, now
-from idp.domain.clients import Clients
+from idp.domain.accounts.transfers import Exports
+from idp.domain.clients.clients import Clients
 from idp.domain.errors import Conflict
-from idp.domain.lockout import LockoutPolicy
-from idp.domain.session_records import SessionRecords
-from idp.domain.transfers import Exports
-from idp.repositories.session_records import PostgresSessionRecords
-from idp.repositories.statistics import StoreStatistics
-from idp.repositories.transfers import PostgresConsentImports, PostgresExports
-from idp.repositories.user_imports import PostgresUserImports
-from idp.repositories.user_records import PostgresUserRecords
-from idp.services.client_registration import ClientRegistration
-from idp.services.imports.client_lines import ClientImport
-from idp.services.imports.consent_lines import ConsentImport
-from idp.services.imports.user_import import UserImport
-from idp.services.key_administration import KeyAdministration
-from idp.services.sessions import SessionService
-from idp.services.statistics import Statistics
-from idp.services.user_administration import UserAdministration
+from idp.domain.sessions.session_records import SessionRecords
+from idp.domain.sign_in.lockout import LockoutPolicy
+from idp.repositories.accounts.transfers import PostgresConsentImports, PostgresExports
+from idp.repositories.accounts.user_imports import PostgresUserImports
+from idp.repositories.accounts.user_records import PostgresUserRecords
+from idp.repositories.operation.statistics import StoreStatistics
+from idp.repositories.sessions.session_records import PostgresSessionRecords
+from idp.services.accounts.imports.client_lines import ClientImport
+from idp.services.accounts.imports.consent_lines import ConsentImport
+from idp.services.accounts.imports.user_import import UserImport
+from idp.services.accounts.user_administration import UserAdministration
+from idp.services.clients.client_registration import ClientRegistration
+from idp.services.operation.key_administration import KeyAdministration
+from idp.services.operation.statistics import Statistics
+from idp.services.sessions.sessions import SessionService
 from idp.settings import Settings
 
 PROVIDE_EVERY = timedelta(minutes=1)

@@ -6,23 +6,23 @@ from dataclasses import dataclass
 
 from idp.bootstrap.background import Job
 from idp.bootstrap.outside import Outside, now
-from idp.domain.audit import AuditTrail
+from idp.domain.audit.trail import AuditTrail
 from idp.gateways import secret_keys
-from idp.services.authorization import Authorization
-from idp.services.authorization_codes import CodeService
-from idp.services.authorization_request import RequestReader
-from idp.services.backchannel_logout import BackchannelLogout
-from idp.services.form_tokens import FormTokens
-from idp.services.hosted_login import HostedLogin
-from idp.services.id_tokens import IdTokens
-from idp.services.login import Login
-from idp.services.logout import Logout
-from idp.services.logout_request import LogoutRequestReader
-from idp.services.logout_tokens import LogoutTokens
-from idp.services.own_applications import OwnApplications
-from idp.services.rate_limiter import RateLimiter
-from idp.services.sessions import SessionService
-from idp.services.sign_in_history import SignInHistory
+from idp.services.audit.sign_in_history import SignInHistory
+from idp.services.operation.rate_limiter import RateLimiter
+from idp.services.sessions.backchannel_logout import BackchannelLogout
+from idp.services.sessions.logout import Logout
+from idp.services.sessions.logout_request import LogoutRequestReader
+from idp.services.sessions.logout_tokens import LogoutTokens
+from idp.services.sessions.sessions import SessionService
+from idp.services.sign_in.authorization import Authorization
+from idp.services.sign_in.authorization_request import RequestReader
+from idp.services.sign_in.form_tokens import FormTokens
+from idp.services.sign_in.hosted_login import HostedLogin
+from idp.services.sign_in.login import Login
+from idp.services.sign_in.own_applications import OwnApplications
+from idp.services.tokens.authorization_codes import CodeService
+from idp.services.tokens.id_tokens import IdTokens
 from idp.settings import Settings
 
 

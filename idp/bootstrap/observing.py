@@ -10,14 +10,14 @@ import structlog
 
 from idp.bootstrap.background import Job, repeated
 from idp.bootstrap.outside import Outside, now
-from idp.domain.events import ForgedTokenPresented, RefreshTokenOfAnotherClient, TokensRefreshed
-from idp.domain.signing_keys import KeyState
-from idp.repositories.audit import PostgresAudit
-from idp.repositories.patterns import PostgresPatterns
-from idp.services.audit_verification import AuditVerification
-from idp.services.counted_events import CountedEvents
-from idp.services.patterns import PatternWatch
-from idp.services.refresh_watch import RefreshWatch
+from idp.domain.audit.events import ForgedTokenPresented, RefreshTokenOfAnotherClient, TokensRefreshed
+from idp.domain.operation.signing_keys import KeyState
+from idp.repositories.audit.patterns import PostgresPatterns
+from idp.repositories.audit.trail import PostgresAudit
+from idp.services.audit.audit_verification import AuditVerification
+from idp.services.audit.counted_events import CountedEvents
+from idp.services.audit.patterns import PatternWatch
+from idp.services.tokens.refresh_watch import RefreshWatch
 from idp.settings import Settings
 
 log = structlog.get_logger("idp.audit")

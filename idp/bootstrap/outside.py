@@ -13,37 +13,37 @@ import structlog
 from idp.database.postgres import Postgres
 from idp.database.redis import RedisStore
 from idp.database.replicas import Replicas
-from idp.domain.changes import RecentChanges
-from idp.domain.limits import Category, Limit
-from idp.domain.lockout import LockoutPolicy
+from idp.domain.operation.changes import RecentChanges
+from idp.domain.operation.limits import Category, Limit
+from idp.domain.sign_in.lockout import LockoutPolicy
+from idp.embedded import StoreUrls
 from idp.gateways import secret_keys
 from idp.gateways.addresses import Reach
-from idp.gateways.embedded import StoreUrls
 from idp.gateways.key_files import KeyFiles
 from idp.gateways.metrics import Metrics
 from idp.gateways.outgoing import GuardedOutgoing
 from idp.gateways.passwords import BcryptPasswords, default_threads
-from idp.repositories.accounts import PostgresAccounts
-from idp.repositories.authorization_codes import RedisAuthorizationCodes
-from idp.repositories.authorization_requests import RedisAuthorizationRequests
-from idp.repositories.browser_sessions import StoredBrowserSessions
-from idp.repositories.clients import PostgresClients
-from idp.repositories.consents import PostgresConsents
-from idp.repositories.events import AuditTrail
-from idp.repositories.families import RedisFamilies
-from idp.repositories.limits import RedisLimits
-from idp.repositories.local_limits import LocalLimits
-from idp.repositories.logout_notices import PostgresLogoutNotices
-from idp.repositories.logout_requests import RedisLogoutRequests
-from idp.repositories.mail_tokens import PostgresMailTokens
-from idp.repositories.mails import PostgresMails
-from idp.repositories.profiles import PostgresProfiles
+from idp.repositories.accounts.accounts import PostgresAccounts
+from idp.repositories.accounts.mail_tokens import PostgresMailTokens
+from idp.repositories.accounts.mails import PostgresMails
+from idp.repositories.accounts.users import PostgresUsers
+from idp.repositories.audit.events import AuditTrail
+from idp.repositories.clients.clients import PostgresClients
+from idp.repositories.operation.limits import RedisLimits
+from idp.repositories.operation.local_limits import LocalLimits
+from idp.repositories.operation.recent_changes import NoRecentChanges, RedisRecentChanges
 from idp.repositories.reading import Reading
-from idp.repositories.recent_changes import NoRecentChanges, RedisRecentChanges
-from idp.repositories.revoked_tokens import PostgresRevokedTokens
-from idp.repositories.sessions import PostgresSessions
-from idp.repositories.sign_in_failures import PostgresSignInFailures
-from idp.repositories.users import PostgresUsers
+from idp.repositories.sessions.logout_notices import PostgresLogoutNotices
+from idp.repositories.sessions.logout_requests import RedisLogoutRequests
+from idp.repositories.sessions.sessions import PostgresSessions
+from idp.repositories.sign_in.authorization_requests import RedisAuthorizationRequests
+from idp.repositories.sign_in.browser_sessions import StoredBrowserSessions
+from idp.repositories.sign_in.consents import PostgresConsents
+from idp.repositories.sign_in.sign_in_failures import PostgresSignInFailures
+from idp.repositories.tokens.authorization_codes import RedisAuthorizationCodes
+from idp.repositories.tokens.families import RedisFamilies
+from idp.repositories.tokens.profiles import PostgresProfiles
+from idp.repositories.tokens.revoked_tokens import PostgresRevokedTokens
 from idp.settings import Settings
 
 log = structlog.get_logger("idp.bootstrap")

@@ -16,49 +16,49 @@ from idp.bootstrap.hosted import HostedServices, hosted_services, logout_job
 from idp.bootstrap.observing import Observing, observing
 from idp.bootstrap.outside import Outside, now, opened
 from idp.bootstrap.token_state import TokenStateServices, token_state_services
-from idp.domain.audit import AuditTrail
-from idp.domain.changes import RecentChanges
-from idp.domain.clients import Clients, digest_of_secret
-from idp.domain.events import Events
-from idp.domain.health import Probe
-from idp.domain.limits import LoginCounts
-from idp.domain.refresh_tokens import RefreshTokenFormat
-from idp.domain.revoked_tokens import RevokedTokens
-from idp.domain.sessions import Sessions
-from idp.domain.signing_keys import SigningKeys
-from idp.domain.users import Users
+from idp.domain.accounts.users import Users
+from idp.domain.audit.events import Events
+from idp.domain.audit.trail import AuditTrail
+from idp.domain.clients.clients import Clients, digest_of_secret
+from idp.domain.operation.changes import RecentChanges
+from idp.domain.operation.health import Probe
+from idp.domain.operation.limits import LoginCounts
+from idp.domain.operation.signing_keys import SigningKeys
+from idp.domain.sessions.sessions import Sessions
+from idp.domain.tokens.refresh_tokens import RefreshTokenFormat
+from idp.domain.tokens.revoked_tokens import RevokedTokens
+from idp.embedded import StoreUrls
 from idp.gateways import secret_keys
-from idp.gateways.embedded import StoreUrls
 from idp.gateways.metrics import Metrics
-from idp.repositories.assertions import RedisUsedAssertions
-from idp.repositories.probes import CacheProbe, DatabaseProbe, ReplicaProbe
-from idp.services.access_tokens import AccessTokens
-from idp.services.audit_verification import AuditVerification
-from idp.services.authorization_server import AuthorizationServer
-from idp.services.checkpoints import Checkpoints
-from idp.services.client_assertions import ClientAssertions
-from idp.services.client_keys import ClientKeys
-from idp.services.client_registration import ClientRegistration
-from idp.services.counted_events import CountedEvents
-from idp.services.cursors import Cursors
-from idp.services.devices import Devices
-from idp.services.dynamic_registration import DynamicRegistration
-from idp.services.grants.authorization_code import AuthorizationCodeGrant
-from idp.services.grants.client_credentials import ClientCredentialsGrant
-from idp.services.grants.password import PasswordGrant
-from idp.services.grants.refresh_token import RefreshTokenGrant
-from idp.services.health import Health
-from idp.services.lockout import Lockout
-from idp.services.login import Login
-from idp.services.own_interfaces import OwnInterfaces
-from idp.services.patterns import PatternWatch
-from idp.services.profile import Profile
-from idp.services.rate_limiter import RateLimiter
-from idp.services.registration import Registration
-from idp.services.registration_metadata import RegistrationPolicy
-from idp.services.rest_sessions import RestSessions
-from idp.services.sessions import SessionService
-from idp.services.user_administration import UserAdministration
+from idp.repositories.clients.assertions import RedisUsedAssertions
+from idp.repositories.operation.probes import CacheProbe, DatabaseProbe, ReplicaProbe
+from idp.services.accounts.profile import Profile
+from idp.services.accounts.registration import Registration
+from idp.services.accounts.user_administration import UserAdministration
+from idp.services.audit.audit_verification import AuditVerification
+from idp.services.audit.counted_events import CountedEvents
+from idp.services.audit.patterns import PatternWatch
+from idp.services.clients.client_assertions import ClientAssertions
+from idp.services.clients.client_keys import ClientKeys
+from idp.services.clients.client_registration import ClientRegistration
+from idp.services.clients.dynamic_registration import DynamicRegistration
+from idp.services.clients.registration_metadata import RegistrationPolicy
+from idp.services.operation.cursors import Cursors
+from idp.services.operation.health import Health
+from idp.services.operation.rate_limiter import RateLimiter
+from idp.services.sessions.checkpoints import Checkpoints
+from idp.services.sessions.sessions import SessionService
+from idp.services.sign_in.devices import Devices
+from idp.services.sign_in.lockout import Lockout
+from idp.services.sign_in.login import Login
+from idp.services.sign_in.rest_sessions import RestSessions
+from idp.services.tokens.access_tokens import AccessTokens
+from idp.services.tokens.authorization_server import AuthorizationServer
+from idp.services.tokens.grants.authorization_code import AuthorizationCodeGrant
+from idp.services.tokens.grants.client_credentials import ClientCredentialsGrant
+from idp.services.tokens.grants.password import PasswordGrant
+from idp.services.tokens.grants.refresh_token import RefreshTokenGrant
+from idp.services.tokens.own_interfaces import OwnInterfaces
 from idp.settings import Settings
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from idp.bootstrap.outside import Outside, now
-from idp.services.access_tokens import AccessTokens
-from idp.services.authorization_server import AuthorizationServer
-from idp.services.client_calls import ClientCalls
-from idp.services.introspection import Introspection
-from idp.services.rate_limiter import RateLimiter
-from idp.services.revocation import Revocation
-from idp.services.sessions import SessionService
-from idp.services.userinfo import UserInfo
+from idp.services.operation.rate_limiter import RateLimiter
+from idp.services.sessions.sessions import SessionService
+from idp.services.tokens.access_tokens import AccessTokens
+from idp.services.tokens.authorization_server import AuthorizationServer
+from idp.services.tokens.client_calls import ClientCalls
+from idp.services.tokens.introspection import Introspection
+from idp.services.tokens.revocation import Revocation
+from idp.services.tokens.userinfo import UserInfo
 from idp.settings import Settings
 
 

@@ -22,8 +22,8 @@ from idp.gateways.tracing.passwords import trace_passwords
 from idp.gateways.tracing.requests import RequestSpans
 from idp.gateways.tracing.spans import Method, Spans, ids
 from idp.gateways.tracing.statements import traced_connection
-from idp.services.backchannel_logout import BackchannelLogout
-from idp.services.deliveries import Deliveries
+from idp.services.accounts.deliveries import Deliveries
+from idp.services.sessions.backchannel_logout import BackchannelLogout
 from idp.settings import Settings
 
 Spanned = tuple[object, Sequence[Method]]

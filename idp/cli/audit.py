@@ -11,7 +11,7 @@ import click
 
 from idp.cli.environment import with_services
 from idp.cli.output import TEXT, formatted, show_record, show_records
-from idp.domain.audit import EventFilter, ExaminedDay, RecordedEvent, Severity
+from idp.domain.audit.trail import EventFilter, ExaminedDay, RecordedEvent, Severity
 
 if TYPE_CHECKING:
     from idp.bootstrap import Services

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import click
 
 from idp.cli.output import TEXT
-from idp.domain.client_keys import ALGORITHMS
-from idp.domain.client_rules import METHODS
-from idp.domain.clients import GRANT_TYPES, Client
+from idp.domain.clients.client_keys import ALGORITHMS
+from idp.domain.clients.client_rules import METHODS
+from idp.domain.clients.clients import GRANT_TYPES, Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Any], Any]

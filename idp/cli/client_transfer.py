@@ -8,14 +8,14 @@ import click
 
 from idp.cli import line_export, line_import
 from idp.cli.output import formatted
-from idp.domain.user_imports import Rehearsal, Source
+from idp.domain.accounts.user_imports import Rehearsal, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from idp.bootstrap import Services
-    from idp.domain.user_imports import Entry
-    from idp.services.imports.tally import Tally
+    from idp.domain.accounts.user_imports import Entry
+    from idp.services.accounts.imports.tally import Tally
 
 
 @click.command("export")
@@ -29,7 +29,7 @@ def export_clients(output: str | None, form: str) -> None:
     Example:
       idp clients export --output clients.jsonl
     """
-    from idp.services.imports.client_lines import line_of
+    from idp.services.accounts.imports.client_lines import line_of
 
     line_export.run(line_export.Export("clients", lambda exports: exports.clients(), line_of), output, form)
 
@@ -50,7 +50,7 @@ def import_clients(file: str, dry_run: bool, errors: str | None, form: str) -> N
     rehearsal = Rehearsal() if dry_run else None
 
     def taking(services: Services, _: Source) -> line_import.Take:
-        from idp.services.imports.tally import Tally
+        from idp.services.accounts.imports.tally import Tally
 
         async def take(entries: Sequence[Entry]) -> Tally:
             whole = Tally()

@@ -12,12 +12,12 @@ from idp.cli.client_options import chosen, properties
 from idp.cli.client_transfer import export_clients, import_clients
 from idp.cli.environment import with_services
 from idp.cli.output import NAME, TEXT, formatted, instant, show_record, show_records
-from idp.domain.clients import UNTOLD, Client
+from idp.domain.clients.clients import UNTOLD, Client
 from idp.settings.parsing import duration
 
 if TYPE_CHECKING:
     from idp.bootstrap import Services
-    from idp.services.client_registration import Registered
+    from idp.services.clients.client_registration import Registered
 
 COLUMNS = ("client_id", "name", "public", "grant_types", "scope", "enabled")
 TOLD = {field.name for field in fields(Client)} - UNTOLD

@@ -8,14 +8,14 @@ import click
 
 from idp.cli import line_export, line_import
 from idp.cli.output import formatted
-from idp.domain.user_imports import Rehearsal, Source
+from idp.domain.accounts.user_imports import Rehearsal, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from idp.bootstrap import Services
-    from idp.domain.user_imports import Entry
-    from idp.services.imports.tally import Tally
+    from idp.domain.accounts.user_imports import Entry
+    from idp.services.accounts.imports.tally import Tally
 
 
 @click.group("consents")
@@ -40,7 +40,7 @@ def export_consents(output: str | None, form: str) -> None:
     Example:
       idp consents export --output consents.jsonl
     """
-    from idp.services.imports.consent_lines import line_of
+    from idp.services.accounts.imports.consent_lines import line_of
 
     line_export.run(line_export.Export("consents", lambda exports: exports.consents(), line_of), output, form)
 

@@ -16,7 +16,7 @@ from idp.cli.output import TEXT, formatted, show_record, show_records
 from idp.cli.preparation import migrate as bring_up
 from idp.database import migration
 from idp.database.migration import Step
-from idp.gateways.embedded import StoreUrls
+from idp.embedded import StoreUrls
 
 Result = TypeVar("Result")
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from idp.domain.audit.events import Origin, origin
 from idp.domain.errors import InvalidKeyFile, Refusal, ValidationFailed
-from idp.domain.events import Origin, origin
-from idp.domain.legible import legible
+from idp.domain.operation.legible import legible
+from idp.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
 from idp.gateways import log_lines
-from idp.gateways.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
 from idp.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from idp.domain.events import Event
+from idp.domain.audit.events import Event
 
 HEADING = "\n## Events\n"
 NAME = re.compile(r"\*(\w+)\*")

@@ -8,7 +8,7 @@ import click
 
 from idp.cli.environment import quiet, refusals, settings
 from idp.cli.output import TEXT, Record, formatted, instant, show_record, show_records
-from idp.domain.signing_keys import ALGORITHMS, SigningKey
+from idp.domain.operation.signing_keys import ALGORITHMS, SigningKey
 
 if TYPE_CHECKING:
     from idp.gateways.key_files import KeyFiles

@@ -19,7 +19,7 @@ from idp.cli.progress import progress
 
 if TYPE_CHECKING:
     from idp.bootstrap import Services
-    from idp.domain.transfers import Exports
+    from idp.domain.accounts.transfers import Exports
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Kept = TypeVar("Kept")

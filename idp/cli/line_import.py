@@ -16,15 +16,15 @@ from idp.cli.environment import Stopped, with_services
 from idp.cli.interrupts import Interrupts, interruptible
 from idp.cli.output import show_record
 from idp.cli.progress import Progress, progress
+from idp.domain.accounts.user_imports import Entry, Source
 from idp.domain.errors import StoreUnavailable
-from idp.domain.legible import legible
-from idp.domain.user_imports import Entry, Source
+from idp.domain.operation.legible import legible
 from idp.gateways import user_files
 from idp.gateways.user_files import Unreadable, UserFile
 
 if TYPE_CHECKING:
     from idp.bootstrap import Services
-    from idp.services.imports.tally import Tally
+    from idp.services.accounts.imports.tally import Tally
 
 # One step: long enough that a round trip counts for little, short enough that sign-ins wait a moment at most for the lock
 # of the audit trail's chain.

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from idp.domain.legible import legible
+from idp.domain.operation.legible import legible
 
 Record = Mapping[str, Any]
 Command = TypeVar("Command", bound=Callable[..., Any])

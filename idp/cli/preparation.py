@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from idp.bootstrap import Services, secrets_of
 from idp.database import migration
 from idp.database.servers import credentials
-from idp.domain.clients import Client, ClientSecret, digest_of_secret
+from idp.domain.clients.clients import Client, ClientSecret, digest_of_secret
+from idp.embedded import StoreUrls
 from idp.gateways import secret_keys
-from idp.gateways.embedded import StoreUrls
 from idp.settings import Settings
 
 DEMO_APP = "demo-app"

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from idp.domain.legible import legible
+from idp.domain.operation.legible import legible
 
 
 class Progress:

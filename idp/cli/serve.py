@@ -24,14 +24,14 @@ from jinja2 import TemplateError
 from idp.app import pages_of
 from idp.bootstrap import Services, letters_of, running
 from idp.cli.environment import Misconfigured, Stopped, embeds, refusals, settings, with_urls
-from idp.cli.granian_server import GranianServer
-from idp.cli.open_files import raise_limit
 from idp.cli.preparation import Prepared, migrate, missing_steps, prepare, welcome
-from idp.cli.restarts import NoneStarts
-from idp.cli.workers import Workers
+from idp.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
 from idp.gateways import log_lines, tracing
-from idp.gateways.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
 from idp.gateways.metrics_folder import MetricsFolder, metrics_folder
+from idp.serving.granian_server import GranianServer
+from idp.serving.open_files import raise_limit
+from idp.serving.restarts import NoneStarts
+from idp.serving.workers import Workers
 from idp.settings import Settings
 
 log = structlog.get_logger("idp.serve")

@@ -11,7 +11,7 @@ from idp.cli.environment import with_services
 from idp.cli.output import TEXT, formatted, instant, show_record, show_records
 from idp.cli.progress import progress
 from idp.domain.errors import NotFound
-from idp.domain.sessions import RevokedReason, Session
+from idp.domain.sessions.sessions import RevokedReason, Session
 
 if TYPE_CHECKING:
     from idp.bootstrap import Services

@@ -10,7 +10,7 @@ from idp.cli.line_export import Export, run, written_to
 from idp.cli.output import formatted
 
 if TYPE_CHECKING:
-    from idp.domain.transfers import ExportedUser
+    from idp.domain.accounts.transfers import ExportedUser
 
 
 @click.command("export")
@@ -28,7 +28,7 @@ def export_users(with_password_hashes: bool, output: str | None, form: str) -> N
       idp users export > users.jsonl
       idp users export --with-password-hashes --output users.jsonl
     """
-    from idp.services.imports.user_lines import line_of
+    from idp.services.accounts.imports.user_lines import line_of
 
     def line(exported: ExportedUser) -> dict[str, Any]:
         return line_of(exported.user, exported.password_hash if with_password_hashes else None)

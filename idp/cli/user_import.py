@@ -9,7 +9,7 @@ import click
 from idp.cli.environment import Stopped
 from idp.cli.line_import import Take, Wanted, careful, run
 from idp.cli.output import formatted
-from idp.domain.user_imports import Rehearsal, Source
+from idp.domain.accounts.user_imports import Rehearsal, Source
 from idp.gateways import user_files
 from idp.gateways.user_files import Unreadable
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from idp.bootstrap import Services
-    from idp.domain.user_imports import Entry
-    from idp.services.imports.tally import Tally
+    from idp.domain.accounts.user_imports import Entry
+    from idp.services.accounts.imports.tally import Tally
 
 
 FORMAT = click.Choice([source.value for source in Source])

@@ -13,13 +13,13 @@ from idp.cli.environment import with_services
 from idp.cli.output import NAME, TEXT, formatted, instant, show_record, show_records
 from idp.cli.user_export import export_users
 from idp.cli.user_import import import_users
-from idp.domain.user_records import UserFilter
-from idp.domain.users import Role, User
+from idp.domain.accounts.user_records import UserFilter
+from idp.domain.accounts.users import Role, User
 
 if TYPE_CHECKING:
     from idp.bootstrap import Services
-    from idp.domain.pages import Page
-    from idp.domain.user_records import UserRecord
+    from idp.domain.accounts.user_records import UserRecord
+    from idp.domain.operation.pages import Page
 
 COLUMNS = ("id", "email", "name", "roles", "status", "created_at")
 ROLE = click.Choice([role.value for role in Role], case_sensitive=False)

@@ -12,7 +12,7 @@ from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.fields.base import OnDelete
 from tortoise.models import Model
 
-from idp.domain.clients import LONGEST_CLIENT_ID
+from idp.domain.clients.clients import LONGEST_CLIENT_ID
 
 LONGEST_CANONICAL = 512  # of an e-mail address
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from idp.controllers.exchange import Receive
+from idp.controllers.http.exchange import Receive
 from idp.domain.errors import Malformed, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 
 MAX_BODY = 64 * 1024

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from idp.controllers.answers import EXPOSED_HEADERS, Headers
+from idp.controllers.http.answers import EXPOSED_HEADERS, Headers
 
 PREFLIGHT_SECONDS = b"600"
 # What is read here, and what libraries and tracing add to every request of a page, which would fail for it. None of these

@@ -12,11 +12,11 @@ from typing import Any
 
 import structlog
 
-from idp.controllers.answers import Headers, HttpAnswer, InternalError, refusal_answer
-from idp.controllers.exchange import SCOPE_KEY, Exchange, Receive, Scope, Send
+from idp.controllers.http.answers import Headers, HttpAnswer, InternalError, refusal_answer
+from idp.controllers.http.exchange import SCOPE_KEY, Exchange, Receive, Scope, Send
+from idp.domain.audit.events import Origin, origin
 from idp.domain.errors import HeadersTooLarge, PayloadTooLarge, Refusal, RequestTimeout, Unavailable
-from idp.domain.events import Origin, origin
-from idp.domain.limits import Taken, taken
+from idp.domain.operation.limits import Taken, taken
 from idp.edge.addresses import Addresses
 from idp.edge.bodies import Disconnected, decoded_form, decoded_json, read
 from idp.edge.cors import Cors

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from idp.controllers.exchange import Receive, Scope, Send
+from idp.controllers.http.exchange import Receive, Scope, Send
 from idp.edge.framing import Ambiguous
 
 

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 from urllib.parse import unquote
 
-from idp.controllers.exchange import Exchange, Receive, Scope, Send
+from idp.controllers.http.exchange import Exchange, Receive, Scope, Send
 from idp.domain.errors import HeadersTooLarge, Malformed, MethodNotAllowed, NotFound
 
 MOST_HEADERS = 16 * 1024  # bytes of names, values and the target together

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp.controllers.answers import Headers
+from idp.controllers.http.answers import Headers
 from idp.controllers.pages.policy import content_security_policy
 
 SECURITY_HEADERS: Headers = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from idp.controllers.exchange import SCOPE_KEY, Receive, Scope, Send
+from idp.controllers.http.exchange import SCOPE_KEY, Receive, Scope, Send
 from idp.edge.addresses import Addresses
 
 # Asked for all the time, by programs that look whether this one lives: they would crowd out everything else.

@@ -26,7 +26,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from idp.domain.errors import InvalidKeyFile
-from idp.domain.signing_keys import KeyRecord
+from idp.domain.operation.signing_keys import KeyRecord
 from idp.gateways.private_keys import PrivateKey, RsaKey, base64url, made, of_jwk, of_pem
 from idp.gateways.public_keys import public_members
 

@@ -1,5 +1,5 @@
 """
-Signing keys in a folder of files (`idp.domain.signing_keys.SigningKeys`).
+Signing keys in a folder of files (`idp.domain.operation.signing_keys.SigningKeys`).
 
 What signs and what is published is worked out once and holds until a file changes or the clock passes the next turn, so
 a signature costs the operation of the key and two base64 encodings.
@@ -16,7 +16,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from idp.domain.errors import Conflict, InvalidKeyFile, NotFound, Unavailable
-from idp.domain.signing_keys import ALGORITHM, ALGORITHMS, MARGIN, KeySchedule, KeyState, SigningKey, SigningKeys
+from idp.domain.operation.signing_keys import (
+    ALGORITHM,
+    ALGORITHMS,
+    MARGIN,
+    KeySchedule,
+    KeyState,
+    SigningKey,
+    SigningKeys,
+)
 from idp.gateways.key_file_format import SHORTEST, StoredKey, new_key, public_half
 from idp.gateways.key_folder import KeyFolder, Listing
 from idp.gateways.key_set import KeySet, Signer

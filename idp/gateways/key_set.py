@@ -9,7 +9,7 @@ from typing import Self
 
 import orjson
 
-from idp.domain.signing_keys import KeySchedule, SigningKey
+from idp.domain.operation.signing_keys import KeySchedule, SigningKey
 from idp.gateways.key_file_format import StoredKey
 from idp.gateways.private_keys import PrivateKey, base64url
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from idp.domain.mails import Letter, MailKind, QueuedMail
+from idp.domain.accounts.mails import Letter, MailKind, QueuedMail
 
 
 class TemplateLetters:

@@ -23,7 +23,7 @@ from typing import Any, TextIO
 import orjson
 import structlog
 
-from idp.domain.legible import legible
+from idp.domain.operation.legible import legible
 
 SECRET_NAMES = re.compile(
     r"password|secret|token(?!_?endpoint|_?signed|_?claims)|authorization|cookie|assertion|verifier|^code$",

@@ -28,10 +28,10 @@ import aiosmtplib
 import idna
 import structlog
 
-from idp.domain import mail_addresses
-from idp.domain.legible import legible
-from idp.domain.mail_addresses import DOT_ATOM, DOTTED
-from idp.domain.mails import Letter, MailNotSent
+from idp.domain.accounts import mail_addresses
+from idp.domain.accounts.mail_addresses import DOT_ATOM, DOTTED
+from idp.domain.accounts.mails import Letter, MailNotSent
+from idp.domain.operation.legible import legible
 
 log = structlog.get_logger("idp.mail")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from idp.domain.mails import Letter, Mailer, MailNotSent
+from idp.domain.accounts.mails import Letter, Mailer, MailNotSent
 
 
 @dataclass(frozen=True, slots=True)

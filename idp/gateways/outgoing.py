@@ -19,8 +19,8 @@ from urllib.parse import urlencode, urlsplit
 
 import httpcore
 
-from idp.domain.outgoing import OutgoingFailed
-from idp.domain.redirect_uris import LOOPBACK
+from idp.domain.clients.redirect_uris import LOOPBACK
+from idp.domain.operation.outgoing import OutgoingFailed
 from idp.gateways.addresses import Reach
 
 DEADLINE = 5.0  # seconds, for a whole exchange

@@ -15,8 +15,8 @@ from functools import singledispatch
 
 import bcrypt
 
-from idp.domain.affordable_hashes import Argon2, Bcrypt, BcryptReads, ForeignHash, Pbkdf2, Phpass, Scrypt
-from idp.domain.password_hashes import PHPASS_DIGITS
+from idp.domain.accounts.affordable_hashes import Argon2, Bcrypt, BcryptReads, ForeignHash, Pbkdf2, Phpass, Scrypt
+from idp.domain.accounts.password_hashes import PHPASS_DIGITS
 
 BCRYPT_READS = 72
 PHPASS_READS = 4096

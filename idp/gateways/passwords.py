@@ -28,10 +28,10 @@ from typing import TypeVar
 
 import bcrypt
 
-from idp.domain.affordable_hashes import FEWEST_ROUNDS, MOST, Argon2, Bcrypt, ForeignHash, UnusableHash
+from idp.domain.accounts.affordable_hashes import FEWEST_ROUNDS, MOST, Argon2, Bcrypt, ForeignHash, UnusableHash
+from idp.domain.accounts.password_hashes import BCRYPT_SALT, foreign_hash
+from idp.domain.accounts.passwords import Verdict, normalised
 from idp.domain.errors import PasswordsBusy
-from idp.domain.password_hashes import BCRYPT_SALT, foreign_hash
-from idp.domain.passwords import Verdict, normalised
 from idp.gateways import password_checks
 from idp.gateways.password_checks import bcrypt_digest
 from idp.gateways.password_pool import PasswordPool
@@ -68,9 +68,9 @@ def stored_hash(text: str) -> _Ours | ForeignHash:
 
 class BcryptPasswords:
     """
-    `idp.domain.passwords.Passwords`.
+    `idp.domain.accounts.passwords.Passwords`.
 
-    Hashes of other systems (`idp.domain.password_hashes`) verify as they are: against the bytes of the password without
+    Hashes of other systems (`idp.domain.accounts.password_hashes`) verify as they are: against the bytes of the password without
     normalisation, and with bcrypt against its first 72 bytes only, because that is all that went into them. They are
     always outdated. *threads* do the work; a caller waits *deadline* at most. *clock* counts seconds. *on_hash* is told
     how many a hash took, in its thread; *on_refused*, that one was not made since too many waited.

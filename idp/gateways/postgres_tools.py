@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from idp.gateways.embedded import EmbeddedFailed
-from idp.gateways.embedded.binaries import POSTGRES, installed
+from idp.embedded import EmbeddedFailed
+from idp.embedded.binaries import POSTGRES, installed
 
 # One transaction: a restore that fails leaves nothing behind.
 DUMP = ("--format=custom", "--schema=public", "--schema=audit", "--no-owner")

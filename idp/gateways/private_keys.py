@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from idp.domain.signing_keys import ALGORITHM
+from idp.domain.operation.signing_keys import ALGORITHM
 
 _HASH = SHA256()
 # RFC 7518, section 3.5: the salt is as long as the hash.
@@ -156,7 +156,7 @@ class EdwardsKey:
 
 
 def made(algorithm: str, rsa_bits: int) -> PrivateKey:
-    """A new key for one of `idp.domain.signing_keys.ALGORITHMS`."""
+    """A new key for one of `idp.domain.operation.signing_keys.ALGORITHMS`."""
     match algorithm:
         case EllipticKey.algorithm:
             return EllipticKey.made()

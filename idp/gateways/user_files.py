@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import orjson
 
-from idp.domain.user_imports import Entry, Source
+from idp.domain.accounts.user_imports import Entry, Source
 
 STANDARD_INPUT = "-"
 LONGEST_LINE = 1 << 20  # bytes; a user has a few hundred

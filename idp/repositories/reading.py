@@ -15,9 +15,9 @@ import asyncpg
 
 from idp.database.postgres import Postgres
 from idp.database.replicas import Replica, Replicas
+from idp.domain.audit.events import origin
 from idp.domain.errors import StoreUnavailable
-from idp.domain.events import origin
-from idp.repositories.recent_changes import KnownChanges, NoRecentChanges
+from idp.repositories.operation.recent_changes import KnownChanges, NoRecentChanges
 
 
 class Reading:

@@ -7,8 +7,8 @@ from ipaddress import IPv6Address
 
 import idna
 
-from idp.domain.mail_addresses import sender
-from idp.services import mail_addresses
+from idp.domain.accounts.mail_addresses import sender
+from idp.services.accounts import mail_addresses
 from idp.settings import url_parameters
 from idp.settings.parsing import Parser, Unacceptable
 from idp.settings.url_parameters import require_known

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from idp.domain.colours import LEGIBLE, WHITE, Colour
+from idp.domain.sign_in.colours import LEGIBLE, WHITE, Colour
 from idp.settings.parsing import Parser, Unacceptable
 
 HTTPS_URL = re.compile(r"https://[A-Za-z0-9._-]+(?::[0-9]{1,5})?(?:[/?#][!-~]*)?")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from idp.domain.client_rules import LONGEST_SCOPE, LONGEST_URI, MOST_ENTRIES, SCOPE_TOKEN
-from idp.domain.clients import is_resource
-from idp.domain.redirect_uris import is_app_scheme
-from idp.domain.scopes import SUPPORTED, wire
+from idp.domain.clients.client_rules import LONGEST_SCOPE, LONGEST_URI, MOST_ENTRIES, SCOPE_TOKEN
+from idp.domain.clients.clients import is_resource
+from idp.domain.clients.redirect_uris import is_app_scheme
+from idp.domain.tokens.scopes import SUPPORTED, wire
 from idp.settings import parsing
 from idp.settings.parsing import Parser, Unacceptable
 from idp.settings.setting import Group, Setting

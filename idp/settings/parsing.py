@@ -14,7 +14,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
-from idp.domain.passwords import password_faults
+from idp.domain.accounts.passwords import password_faults
 from idp.settings.values import LimitSetting
 
 UNITS = {

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from idp.controllers.openapi.reading import chapters
-from idp.controllers.pages.logout import NOT_SENT_BACK
 from idp.controllers.pages.notices import Notice
-from idp.domain.clients import Client
+from idp.controllers.sessions.logout import NOT_SENT_BACK
+from idp.domain.clients.clients import Client
 from idp.domain.errors import FieldError, InvalidCredentials
 
 NOW = datetime(2026, 11, 25, 9, 5, tzinfo=UTC)

@@ -9,8 +9,8 @@ import pytest
 from chromium import PATIENCE, watched
 from client_site import ClientSite
 from fronts import Below, in_front
+from on_a_socket import served
 from playwright.async_api import Browser, expect
-from serving import served
 from world import PASSWORD, World
 
 from idp.app import create_app

@@ -15,7 +15,7 @@ from databases import empty_database
 from program import Forked, Forks
 
 from idp.database.servers import credentials
-from idp.gateways.embedded import EmbeddedStores, StoreUrls
+from idp.embedded import EmbeddedStores, StoreUrls
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from audit_rows import chained_day, without_chain
 from program import Forked
 
 from idp.database.servers import credentials
-from idp.gateways.embedded import StoreUrls
+from idp.embedded import StoreUrls
 
 INSERT = """
 INSERT INTO audit.events (id, at, name, severity, user_id, client_id, actor, address, detail)

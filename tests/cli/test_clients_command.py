@@ -9,7 +9,7 @@ from typing import Any
 
 from program import Forked
 
-from idp.domain.clients import digest_of_secret
+from idp.domain.clients.clients import digest_of_secret
 from keys import key_set, new_key
 
 

@@ -10,8 +10,8 @@ import asyncpg
 from program import Answer, Forked, Forks
 
 from idp.database.servers import credentials
-from idp.domain.checklist import Item
-from idp.gateways.embedded import StoreUrls
+from idp.domain.operation.checklist import Item
+from idp.embedded import StoreUrls
 
 PRODUCTION = {
     "IDP_ENV": "production",

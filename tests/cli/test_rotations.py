@@ -9,7 +9,7 @@ import asyncpg
 import redis.asyncio
 from program import Forked
 
-from idp.gateways.embedded import EmbeddedStores, StoreUrls
+from idp.embedded import EmbeddedStores, StoreUrls
 
 NEW = "Another-Password-Of-A-Store"
 

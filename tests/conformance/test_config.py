@@ -14,8 +14,8 @@ from conformance.conftest import SCOPE
 from hosted import Browser, Party, answer_of, claims_of
 from world import Registered, World
 
-from idp.domain.clients import GRANT_TYPES
-from idp.domain.scopes import ACCOUNT, ADMIN
+from idp.domain.clients.clients import GRANT_TYPES
+from idp.domain.tokens.scopes import ACCOUNT, ADMIN
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from idp.gateways.embedded import EmbeddedStores
+from idp.embedded import EmbeddedStores
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from idp.database import migration
 from idp.database.servers import Servers, credentials
 from idp.domain.errors import StoreUnavailable
-from idp.gateways.embedded import EmbeddedStores, StoreUrls
+from idp.embedded import EmbeddedStores, StoreUrls
 
 RUNTIME = "idp_app"
 

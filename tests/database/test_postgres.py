@@ -17,8 +17,8 @@ from idp.database import postgres as module
 from idp.database.postgres import Postgres, answering
 from idp.database.servers import credentials
 from idp.domain.errors import StoreUnavailable
-from idp.gateways.embedded import EmbeddedStores
-from idp.repositories.probes import DatabaseProbe
+from idp.embedded import EmbeddedStores
+from idp.repositories.operation.probes import DatabaseProbe
 
 Opened = Callable[..., AbstractAsyncContextManager[Postgres]]
 

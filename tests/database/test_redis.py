@@ -20,7 +20,7 @@ from idp.database.redis_server import ANSWER_TIMEOUT
 from idp.database.redis_urls import CONNECT_TIMEOUT, ClusterUrl, client_for
 from idp.database.scripts import Script, load
 from idp.domain.errors import StoreUnavailable
-from idp.gateways.embedded import EmbeddedStores
+from idp.embedded import EmbeddedStores
 
 SOURCE = "return {ARGV[1], redis.call('INCR', KEYS[1])}"
 COUNT = Script(SOURCE, hashlib.sha1(SOURCE.encode()).hexdigest())

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from redis.crc import key_slot
 
 from idp.database.redis_cluster import View, newest_of
-from idp.repositories.families import family_key, refreshes_key
+from idp.repositories.tokens.families import family_key, refreshes_key
 
 ASKED = ("10.0.0.9", 7000)
 

@@ -18,9 +18,9 @@ from process import free_port
 
 from idp.database.redis import RedisStore
 from idp.domain.errors import StoreUnavailable
-from idp.domain.limits import Limit
-from idp.domain.refresh_tokens import Outcome
-from idp.gateways.embedded.binaries import VALKEY, installed
+from idp.domain.operation.limits import Limit
+from idp.domain.tokens.refresh_tokens import Outcome
+from idp.embedded.binaries import VALKEY, installed
 
 Start = Callable[..., int]
 LIMIT = 30.0

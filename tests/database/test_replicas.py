@@ -13,7 +13,7 @@ from process import free_port
 
 from idp.database.replicas import Replicas
 from idp.database.servers import credentials
-from idp.gateways.embedded import EmbeddedStores
+from idp.embedded import EmbeddedStores
 
 LAG = timedelta(seconds=5)
 

@@ -14,7 +14,7 @@ import pytest
 from process import free_port
 
 from idp.database.servers import HEAD_START, Servers, credentials
-from idp.gateways.embedded import EmbeddedStores
+from idp.embedded import EmbeddedStores
 
 
 @pytest.mark.parametrize(

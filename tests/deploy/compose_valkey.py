@@ -10,7 +10,7 @@ from pathlib import Path
 from compose import ROOT, compose
 from process import free_port
 
-from idp.gateways.embedded.binaries import VALKEY, installed
+from idp.embedded.binaries import VALKEY, installed
 
 
 @contextmanager

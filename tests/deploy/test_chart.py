@@ -13,7 +13,7 @@ import pytest
 import yaml
 from render_chart import CHART, RENDERED, ROOT, VALUES, fingerprint, rendered
 
-from idp.cli.workers import KILL_AFTER
+from idp.serving.workers import KILL_AFTER
 from idp.settings import load
 
 NAMES = [path.stem for path in VALUES]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from compose import compose, env_file
 
-from idp.cli.workers import KILL_AFTER
+from idp.serving.workers import KILL_AFTER
 from idp.settings import load
 
 ROOT = Path(__file__).parents[2]

@@ -23,8 +23,8 @@ from process import free_port
 from test_compose import make_secrets
 
 from idp.cli.preparation import migrate
-from idp.gateways.embedded import EmbeddedStores, StoreUrls
-from idp.gateways.embedded.binaries import POSTGRES, installed
+from idp.embedded import EmbeddedStores, StoreUrls
+from idp.embedded.binaries import POSTGRES, installed
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy" / "compose"

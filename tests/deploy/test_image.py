@@ -22,8 +22,8 @@ from process import free_port
 from relay import relayed
 from test_compose import make_secrets
 
-from idp.gateways.embedded import EmbeddedStores, StoreUrls
-from idp.gateways.embedded.roles import RoleNames, restrict_database
+from idp.embedded import EmbeddedStores, StoreUrls
+from idp.embedded.roles import RoleNames, restrict_database
 
 ROOT = Path(__file__).parents[2]
 READY_LIMIT = 60.0

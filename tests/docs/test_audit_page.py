@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from idp.cli.event_table import kinds, meaning, page
-from idp.domain.events import Event
+from idp.domain.audit.events import Event
 
 PAGE = Path(__file__).parents[2] / "docs" / "audit.md"
 

@@ -12,8 +12,8 @@ from security.index import CATALOGUE, ROW
 
 from idp.cli import main
 from idp.cli.event_table import kinds
-from idp.domain.checklist import Item
-from idp.domain.events import Event
+from idp.domain.audit.events import Event
+from idp.domain.operation.checklist import Item
 from idp.gateways.metrics import Metrics
 from idp.settings.fields import SETTINGS
 

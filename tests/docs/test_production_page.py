@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from idp.domain.checklist import Item
-from idp.domain.diagnosis import Verdict
+from idp.domain.operation.checklist import Item
+from idp.domain.operation.diagnosis import Verdict
 
 PAGE = Path(__file__).parents[2] / "docs" / "production.md"
 LINE = re.compile(

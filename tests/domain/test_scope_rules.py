@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from idp.domain.scopes import granted_scope
+from idp.domain.tokens.scopes import granted_scope
 
 ALLOWED = "openid email mcp:tools"
 

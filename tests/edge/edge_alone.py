@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from idp.controllers.exchange import SCOPE_KEY
+from idp.controllers.http.exchange import SCOPE_KEY
 from idp.edge.addresses import Addresses
 from idp.edge.cors import Cors
 from idp.edge.edge import Edge

@@ -10,14 +10,16 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import on_a_socket
 import pytest
-import serving
 from edge_alone import ISSUER, alone
 from process import free_port
 from raw_http import RawAnswer, connection, exchanged
 
 HERE = Path(__file__).parent
-GRANIAN = "from idp.cli.granian_server import granian; granian('edge_alone:application', '127.0.0.1', {port}).serve()"
+GRANIAN = (
+    "from idp.serving.granian_server import granian; granian('edge_alone:application', '127.0.0.1', {port}).serve()"
+)
 FORM = b"POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 SECOND = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 OWN = ISSUER.removeprefix("https://").encode()
@@ -50,7 +52,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     if request.param == "granian":
         yield request.getfixturevalue("granian")
         return
-    async with serving.served(alone) as url:
+    async with on_a_socket.served(alone) as url:
         yield url
 
 
@@ -226,7 +228,7 @@ async def test_the_address_that_was_connected_to_is_our_own_host_too(server: str
 )
 async def test_the_absolute_form_with_another_host_is_refused(authority: bytes) -> None:
     """IN17: of our own server, since Granian keeps the host of such a target to itself."""
-    async with serving.served(alone) as url:
+    async with on_a_socket.served(alone) as url:
         answer = await only_answer(url, b"GET http://" + authority + b"/health HTTP/1.1\r\nHost: x\r\n\r\n" + SECOND)
 
     assert answer.status == 400
@@ -235,7 +237,7 @@ async def test_the_absolute_form_with_another_host_is_refused(authority: bytes) 
 
 async def test_the_absolute_form_goes_past_no_rule_for_a_path() -> None:
     """IN17, AD12: "/%61dmin/" would pass a proxy that keeps /admin/ to itself."""
-    async with serving.served(alone) as url:
+    async with on_a_socket.served(alone) as url:
         encoded = await exchanged(url, b"GET http://" + OWN + b"/%61dmin/users HTTP/1.1\r\nHost: x\r\n\r\n")
         nothing = await exchanged(url, b"GET http://" + OWN + b"/a%00b HTTP/1.1\r\nHost: x\r\n\r\n")
 

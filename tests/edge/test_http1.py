@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import on_a_socket
 import pytest
-import serving
 from raw_http import RawConnection, connection
 
-from idp.cli import http_server
+from idp.serving import http_server
 
 HOST = b"Host: x\r\n"
 Application = Callable[
@@ -36,7 +36,7 @@ async def served(application: Application) -> AsyncIterator[str]:
         else:
             await application(scope, receive, send)
 
-    async with serving.served(app) as url:
+    async with on_a_socket.served(app) as url:
         yield url
 
 

@@ -20,7 +20,7 @@ from node_party import NodeParty, needs, node_party
 from process import ServerProcess, free_port
 from world import World
 
-from idp.gateways.embedded import StoreUrls
+from idp.embedded import StoreUrls
 from idp.settings import Settings
 
 TOKEN = "an-operators-token-for-mcp-clients"

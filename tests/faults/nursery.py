@@ -18,8 +18,8 @@ from typing import Any
 from idp.app import pages_of
 from idp.bootstrap import letters_of, running
 from idp.cli.preparation import migrate
-from idp.cli.workers import work
-from idp.gateways.embedded import StoreUrls
+from idp.embedded import StoreUrls
+from idp.serving.workers import work
 from idp.settings import Settings, load
 
 

@@ -16,9 +16,9 @@ import prepared_stores
 from begun import Begun
 from process import UNLIMITED, ServerProcess
 
-from idp.domain.refresh_tokens import RefreshToken, RefreshTokenFormat
+from idp.domain.tokens.refresh_tokens import RefreshToken, RefreshTokenFormat
+from idp.embedded import EmbeddedStores
 from idp.gateways import secret_keys
-from idp.gateways.embedded import EmbeddedStores
 
 SECRET = "a secret for faults that is long enough"
 FORMAT = RefreshTokenFormat(secret_keys.derived((SECRET.encode(),), secret_keys.REFRESH_TOKENS))

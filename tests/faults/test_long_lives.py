@@ -9,12 +9,12 @@ from uuid import UUID
 import pytest
 from world import Tokens, World
 
-from idp.domain.clients import REST_CLIENT
+from idp.domain.audit.events import Origin, origin
+from idp.domain.clients.clients import REST_CLIENT
 from idp.domain.errors import InvalidToken
-from idp.domain.events import Origin, origin
-from idp.repositories.sessions import PostgresSessions
-from idp.services.checkpoints import GENERATIONS, Checkpoints
-from idp.services.sessions import SessionService
+from idp.repositories.sessions.sessions import PostgresSessions
+from idp.services.sessions.checkpoints import GENERATIONS, Checkpoints
+from idp.services.sessions.sessions import SessionService
 
 ROTATIONS = 10_000
 MOST_BYTES = 300

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from world import Tokens, World
 
-from idp.domain.clients import REST_CLIENT
+from idp.domain.clients.clients import REST_CLIENT
 from idp.domain.errors import InvalidToken
-from idp.domain.sessions import RevokedReason
+from idp.domain.sessions.sessions import RevokedReason
 
 CROWD = 200
 

@@ -23,7 +23,7 @@ from debian_programs import required
 from process import UNLIMITED, free_port
 
 from idp.database.servers import credentials
-from idp.gateways.embedded import EmbeddedStores
+from idp.embedded import EmbeddedStores
 
 ROOT = Path(__file__).parents[2]
 NODES = ("idp-1", "idp-2")

@@ -12,7 +12,7 @@ from hosted import Browser, Party, answer_of, claims_of
 from world import World
 
 from idp.app import beside_quart, pages_of, quart_app
-from idp.domain.issuers import FIRST_SEGMENTS
+from idp.domain.operation.issuers import FIRST_SEGMENTS
 
 NEW_PASSWORD = "Battery-Staple-8"
 AFTER = "https://app.example/bye"

@@ -10,7 +10,7 @@ from leaving import signed_in
 from told import Listener, listener, queued, until, until_none
 from world import World
 
-from idp.services.backchannel_logout import PER_CLIENT
+from idp.services.sessions.backchannel_logout import PER_CLIENT
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])

@@ -23,18 +23,18 @@ from typing import Any
 import httpx
 import pytest
 from jwt import api_jwk, jwk_set_cache, jwks_client
+from on_a_socket import served
 from process import ServerProcess
 from resource_servers import Clock, ResourceServer, Tokens, resource_servers
-from serving import served
 from world import PASSWORD, World
 
 from idp.app import create_app
 from idp.bootstrap import now
-from idp.domain.signing_keys import MARGIN
-from idp.domain.users import Role
+from idp.domain.accounts.users import Role
+from idp.domain.operation.signing_keys import MARGIN
 from idp.gateways.key_files import KeyFiles
-from idp.services.access_tokens import AccessTokens
-from idp.services.key_administration import KeyAdministration
+from idp.services.operation.key_administration import KeyAdministration
+from idp.services.tokens.access_tokens import AccessTokens
 
 MAX_AGE = timedelta(minutes=5)
 TOKEN_LIFETIME = timedelta(minutes=15)

@@ -9,7 +9,7 @@ from hosted import Browser, Party
 from own_account import bearer, delete, user_of
 from world import PASSWORD, SCOPE, Tokens, World
 
-from idp.domain.scopes import ACCOUNT
+from idp.domain.tokens.scopes import ACCOUNT
 
 
 async def test_the_list_shows_where_a_user_is_signed_in(world: World) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from world import PASSWORD, World
 
-from idp.domain.mails import MailKind
+from idp.domain.accounts.mails import MailKind
 
 NEW_PASSWORD = "Battery-Staple-8"
 RESET = "Reset your password"

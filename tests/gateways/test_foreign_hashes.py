@@ -14,9 +14,9 @@ import bcrypt
 import pytest
 from passlib.hash import pbkdf2_sha1, pbkdf2_sha256, pbkdf2_sha512, scrypt
 
-from idp.domain.affordable_hashes import UnusableHash
-from idp.domain.password_hashes import argon2_text, pbkdf2_text, scrypt_text
-from idp.domain.passwords import Verdict
+from idp.domain.accounts.affordable_hashes import UnusableHash
+from idp.domain.accounts.password_hashes import argon2_text, pbkdf2_text, scrypt_text
+from idp.domain.accounts.passwords import Verdict
 from idp.gateways import password_checks
 from idp.gateways import passwords as gateway
 from idp.gateways.passwords import BcryptPasswords

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from jinja2 import UndefinedError
 
-from idp.domain.mails import Letter, MailKind, QueuedMail
+from idp.domain.accounts.mails import Letter, MailKind, QueuedMail
 from idp.gateways.letters import TemplateLetters
 from idp.gateways.templates import templates_folder
 

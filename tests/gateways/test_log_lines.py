@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from idp.domain.clients import Client
+from idp.domain.clients.clients import Client
 from idp.gateways import log_lines
 
 PROGRAM = """

@@ -14,7 +14,7 @@ from aiosmtpd.smtp import AuthResult
 from certificates import contexts, self_signed
 from inbox import Inbox, smtp_server
 
-from idp.domain.mails import Letter, MailNotSent
+from idp.domain.accounts.mails import Letter, MailNotSent
 from idp.gateways import mailer
 from idp.gateways.mailer import FileMailer, SmtpMailer, message_of
 

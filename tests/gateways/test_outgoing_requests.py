@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from places import Place, certificate, place
 
-from idp.domain.outgoing import LONGEST_REASON, OutgoingFailed
+from idp.domain.operation.outgoing import LONGEST_REASON, OutgoingFailed
 from idp.gateways.addresses import Reach
 from idp.gateways.outgoing import LARGEST_ANSWER, GuardedOutgoing, Resolve
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from idp.gateways.tracing.statements import summary
-from idp.repositories import accounts, clients, events, sessions, sign_in_failures
+from idp.repositories.accounts import accounts
+from idp.repositories.audit import events
+from idp.repositories.clients import clients
+from idp.repositories.sessions import sessions
+from idp.repositories.sign_in import sign_in_failures
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from places import Place, place
 
-from idp.domain.outgoing import OutgoingFailed
+from idp.domain.operation.outgoing import OutgoingFailed
 from idp.gateways.addresses import Reach
 from idp.gateways.outgoing import GuardedOutgoing
 from idp.gateways.tracing.calls import OUTGOING

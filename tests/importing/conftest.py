@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from program import Beside, Forked, Forks, Started
 
-from idp.gateways.embedded import StoreUrls
+from idp.embedded import StoreUrls
 
 
 @pytest.fixture(scope="session")

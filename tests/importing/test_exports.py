@@ -19,7 +19,7 @@ from world import PASSWORD, World
 
 from idp.cli.preparation import migrate
 from idp.database.servers import credentials
-from idp.gateways.embedded import EmbeddedStores, StoreUrls
+from idp.embedded import EmbeddedStores, StoreUrls
 
 USER_COLUMNS = (
     "id, email, email_norm, name, password_hash, roles, status, email_verified, claims, created_at, updated_at"

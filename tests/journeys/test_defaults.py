@@ -27,7 +27,7 @@ from process import ServerProcess, free_port
 from world import PASSWORD
 
 from idp.database.servers import credentials
-from idp.gateways.embedded import EmbeddedStores
+from idp.embedded import EmbeddedStores
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("defaults")]
 

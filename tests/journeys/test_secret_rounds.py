@@ -8,7 +8,7 @@ import httpx
 import pytest
 from process import ServerProcess
 
-from idp.gateways.embedded import StoreUrls
+from idp.embedded import StoreUrls
 
 OLD, NEW = "an old secret for tests that is long enough", "a new secret for tests that is long enough"
 PERSON = {"email": "rounds@example.com", "password": "Correct-Horse-7", "name": "Ada"}

@@ -10,7 +10,7 @@ import redis.asyncio
 from family import Family, families_in
 
 from idp.database.redis import RedisStore
-from idp.gateways.embedded import StoreUrls
+from idp.embedded import StoreUrls
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from process import ServerProcess
 from registrations import TOKEN, Door
 from world import World
 
-from idp.gateways.embedded import StoreUrls
+from idp.embedded import StoreUrls
 from idp.settings import Settings
 
 NEWER_SECRET = "a newer secret for tests and just as long"

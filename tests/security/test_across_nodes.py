@@ -14,10 +14,10 @@ import pytest
 from hosted import Browser, Party
 from world import PASSWORD, Registered, Tokens, World
 
-from idp.domain.users import Role
-from idp.repositories.clients import MEMORY_SECONDS
-from idp.repositories.families import RedisFamilies
-from idp.repositories.sessions import PostgresSessions
+from idp.domain.accounts.users import Role
+from idp.repositories.clients.clients import MEMORY_SECONDS
+from idp.repositories.sessions.sessions import PostgresSessions
+from idp.repositories.tokens.families import RedisFamilies
 
 
 async def user_id(world: World, tokens: Tokens) -> object:

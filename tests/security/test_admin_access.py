@@ -16,7 +16,7 @@ from world import Tokens, World
 from idp.app import beside_quart, pages_of, quart_app
 from idp.controllers.openapi.document import Route
 from idp.controllers.openapi.routes import routes_of
-from idp.domain.users import Role
+from idp.domain.accounts.users import Role
 
 POLICIES = {"public", "user", "admin", "client", "metrics"}
 UNLIMITED = {"/auth/refresh"}  # limited per user, where the user is known

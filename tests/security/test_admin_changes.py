@@ -11,8 +11,8 @@ import pytest
 from world import PASSWORD, Tokens, World
 
 from idp.app import quart_app
-from idp.controllers.admin.shapes import AdminUser
-from idp.controllers.auth.shapes import OwnUser
+from idp.controllers.accounts.admin_user_shapes import AdminUser
+from idp.controllers.accounts.rest_shapes import OwnUser
 from idp.controllers.openapi.routes import routes_of
 
 

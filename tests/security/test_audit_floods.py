@@ -11,8 +11,8 @@ from caller import Caller
 from hosted import Browser, Party
 from world import PASSWORD, World
 
-from idp.domain.events import Counted, Event
-from idp.domain.mails import MOST_AN_HOUR
+from idp.domain.accounts.mails import MOST_AN_HOUR
+from idp.domain.audit.events import Counted, Event
 
 # What keeps a kind from filling the trail.
 COUNTED = "counted into a row a minute, or two seconds"

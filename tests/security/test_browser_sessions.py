@@ -16,7 +16,7 @@ from hosted import Browser, Party, form_of
 from world import PASSWORD, World
 
 from idp.app import create_app
-from idp.domain.browser_sessions import digest_of, new_token
+from idp.domain.sign_in.browser_sessions import digest_of, new_token
 
 SESSION = "idp-session"
 

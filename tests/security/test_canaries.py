@@ -17,7 +17,7 @@ import redis.asyncio
 from process import ServerProcess
 
 from idp.database.servers import credentials
-from idp.gateways.embedded import EmbeddedStores
+from idp.embedded import EmbeddedStores
 
 
 @dataclass

@@ -14,8 +14,8 @@ import pytest
 from raw_http import exchanged
 from world import PASSWORD, Registered, World
 
-from idp.domain.clients import ClientSecret, digest_of_secret, new_secret, with_new_secret
-from idp.repositories import clients
+from idp.domain.clients.clients import ClientSecret, digest_of_secret, new_secret, with_new_secret
+from idp.repositories.clients import clients
 
 PER_ANSWER = ("date", "x-request-id")
 

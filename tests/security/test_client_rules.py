@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from world import Tokens, World
 
-from idp.domain.client_rules import client_faults
-from idp.domain.clients import Client
+from idp.domain.clients.client_rules import client_faults
+from idp.domain.clients.clients import Client
 from idp.domain.errors import ValidationFailed
 
 REFUSED = [

@@ -17,7 +17,7 @@ import pytest
 from hosted import Browser, Party, claims_of, form_of
 from world import PASSWORD, World
 
-from idp.domain.authorization_codes import AuthorizedGrant
+from idp.domain.tokens.authorization_codes import AuthorizedGrant
 
 
 def grant(**changes: object) -> AuthorizedGrant:

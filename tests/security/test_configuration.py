@@ -12,7 +12,7 @@ from process import ServerProcess
 from program import Forked, Forks
 from world import World
 
-from idp.gateways.embedded import StoreUrls
+from idp.embedded import StoreUrls
 from idp.settings import Settings
 
 SECRET = "the-very-secret-of-this-installation"

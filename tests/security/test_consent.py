@@ -11,7 +11,7 @@ import pytest
 from hosted import Browser, Party, answer_of, claims_of, form_of
 from world import SCOPE, World
 
-from idp.domain.browser_sessions import digest_of
+from idp.domain.sign_in.browser_sessions import digest_of
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hosted import Browser, Party, answer_of, claims_of
 from world import Registered, World
 
-from idp.domain.clients import digest_of_secret
+from idp.domain.clients.clients import digest_of_secret
 
 API = "https://api.example/v1"
 OTHER = "https://other.example/"

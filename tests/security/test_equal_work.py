@@ -19,12 +19,12 @@ from asyncpg.transaction import Transaction
 from hosted import Browser, form_of
 from world import PASSWORD, World
 
-from idp.domain.events import origin
-from idp.domain.lockout import Counter
+from idp.domain.audit.events import origin
+from idp.domain.sign_in.lockout import Counter
 from idp.gateways import secret_keys
 from idp.gateways.passwords import BcryptPasswords
-from idp.repositories.sign_in_failures import name_of
-from idp.services.deliveries import ANSWERED_IN, Deliveries
+from idp.repositories.sign_in.sign_in_failures import name_of
+from idp.services.accounts.deliveries import ANSWERED_IN, Deliveries
 
 WRONG = "Wrong-Horse-7"
 

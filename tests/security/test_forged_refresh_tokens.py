@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from world import Tokens, World
 
-from idp.domain.refresh_tokens import PREFIX, RefreshToken, RefreshTokenFormat
+from idp.domain.tokens.refresh_tokens import PREFIX, RefreshToken, RefreshTokenFormat
 
 SIGNED = base64.urlsafe_b64decode
 

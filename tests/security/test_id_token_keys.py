@@ -18,12 +18,12 @@ from world import World
 
 from idp.bootstrap import now
 from idp.bootstrap.administration import key_provision
-from idp.domain.clients import Client
+from idp.domain.clients.clients import Client
 from idp.domain.errors import Conflict, NotFound, Unavailable
-from idp.domain.signing_keys import ALGORITHM, ALGORITHMS
+from idp.domain.operation.signing_keys import ALGORITHM, ALGORITHMS
 from idp.gateways.key_files import KeyFiles
-from idp.services.client_registration import ClientRegistration
-from idp.services.key_administration import KeyAdministration
+from idp.services.clients.client_registration import ClientRegistration
+from idp.services.operation.key_administration import KeyAdministration
 
 OTHERS = [algorithm for algorithm in ALGORITHMS if algorithm != ALGORITHM]
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}

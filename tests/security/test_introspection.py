@@ -13,7 +13,7 @@ from forger import forger_of
 from token_state import INACTIVE, active, asked, both_active, introspect
 from world import Registered, Tokens, World
 
-from idp.domain.users import Role
+from idp.domain.accounts.users import Role
 
 API = "https://api.example"
 

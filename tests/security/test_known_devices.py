@@ -12,9 +12,9 @@ from hosted import Browser, form_of
 from world import PASSWORD, World
 
 from idp.app import create_app
-from idp.domain.lockout import Counter
+from idp.domain.sign_in.lockout import Counter
 from idp.gateways import secret_keys
-from idp.repositories.sign_in_failures import name_of
+from idp.repositories.sign_in.sign_in_failures import name_of
 
 OTHER = "Battery-Staple-8"
 

@@ -13,7 +13,7 @@ import pytest
 from process import ServerProcess
 
 from idp.database.servers import credentials
-from idp.gateways.embedded import EmbeddedStores
+from idp.embedded import EmbeddedStores
 
 pytestmark = pytest.mark.isolated
 

@@ -15,9 +15,9 @@ from leaving import OUT, SignedIn, asks, signed_in
 from world import World
 
 from idp.bootstrap import key_files, now
-from idp.domain.signing_keys import ALGORITHMS
+from idp.domain.operation.signing_keys import ALGORITHMS
 from idp.gateways.key_files import KeyFiles
-from idp.services.logout_tokens import TYPE as LOGOUT_TOKEN
+from idp.services.sessions.logout_tokens import TYPE as LOGOUT_TOKEN
 
 
 def made(world: World, user: SignedIn, *, typ: str = "JWT", **changes: Any) -> str:

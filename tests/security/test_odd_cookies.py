@@ -8,10 +8,10 @@ import pytest
 from hosted import Browser, Party
 from world import World
 
-from idp.controllers.exchange import Exchange
+from idp.controllers.http.exchange import Exchange
 from idp.controllers.pages.visits import Visits
-from idp.domain.browser_sessions import digest_of, new_token
-from idp.domain.issuers import Issuer
+from idp.domain.operation.issuers import Issuer
+from idp.domain.sign_in.browser_sessions import digest_of, new_token
 
 SESSION = "idp-session"
 

@@ -15,8 +15,8 @@ from world import PASSWORD, SCOPE, Registered, Tokens, World
 
 from idp.app import quart_app
 from idp.controllers.openapi.routes import routes_of
-from idp.domain.clients import digest_of_secret
-from idp.domain.scopes import ACCOUNT, ADMIN
+from idp.domain.clients.clients import digest_of_secret
+from idp.domain.tokens.scopes import ACCOUNT, ADMIN
 
 BOTH = f"{SCOPE} {ACCOUNT} {ADMIN}"
 API = "https://api.example"

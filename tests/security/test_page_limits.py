@@ -16,8 +16,8 @@ from hosted import Browser, Party, form_of
 from leaving import signed_in
 from world import PASSWORD, World
 
-from idp.domain.authorization import MOST_BYTES
-from idp.domain.browser_sessions import digest_of
+from idp.domain.sign_in.authorization import MOST_BYTES
+from idp.domain.sign_in.browser_sessions import digest_of
 
 
 class Visitor(Browser):

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import World
 
+from idp.domain.clients.redirect_uris import redirect_uri_fault
 from idp.domain.errors import InvalidToken, Refusal
-from idp.domain.redirect_uris import redirect_uri_fault
-from idp.domain.scopes import granted_scope
+from idp.domain.tokens.scopes import granted_scope
 from idp.edge.addresses import Addresses
 from idp.edge.bodies import decoded_form, decoded_json
-from idp.services.client_authentication import presented_method
+from idp.services.clients.client_authentication import presented_method
 
 # What parsers stumble over, alone and in the middle of other text.
 ODD = st.sampled_from(

@@ -12,7 +12,7 @@ import pytest
 from hosted import Browser, Party, answer_of, challenge_of
 from world import World
 
-from idp.services import authorization_codes
+from idp.services.tokens import authorization_codes
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 

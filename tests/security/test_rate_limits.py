@@ -10,7 +10,7 @@ import pytest
 from caller import WRONG, Caller, refused
 from world import PASSWORD
 
-from idp.repositories.families import refreshes_key
+from idp.repositories.tokens.families import refreshes_key
 
 PAGE = "https://app.example"
 

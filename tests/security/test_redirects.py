@@ -12,8 +12,8 @@ import pytest
 from hosted import Browser, Party, answer_of
 from world import World
 
-from idp.domain.clients import Client
-from idp.domain.redirect_uris import redirect_uri_matches
+from idp.domain.clients.clients import Client
+from idp.domain.clients.redirect_uris import redirect_uri_matches
 
 REGISTERED = "https://app.example/callback"
 MUTATIONS = [

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from world import Registered, Tokens, World
 
-from idp.domain.refresh_tokens import RefreshTokenFormat
-from idp.domain.users import Role
+from idp.domain.accounts.users import Role
+from idp.domain.tokens.refresh_tokens import RefreshTokenFormat
 from idp.gateways import secret_keys
 
 AFTER_GRACE = timedelta(seconds=11)

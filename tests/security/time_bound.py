@@ -23,12 +23,16 @@ from worst_cases import worst_cases
 
 import idp
 from idp.controllers.pages.languages import Languages
-from idp.domain import claim_rules, legible, redirect_uris, user_agents, users
+from idp.domain.accounts import claim_rules, users
+from idp.domain.clients import redirect_uris
 from idp.domain.errors import Refusal
-from idp.domain.outgoing import OutgoingFailed
+from idp.domain.operation import legible
+from idp.domain.operation.outgoing import OutgoingFailed
+from idp.domain.sign_in import user_agents
 from idp.edge.bodies import decoded_form, decoded_json
 from idp.gateways import log_lines
-from idp.services import account_rules, client_keys
+from idp.services.accounts import account_rules
+from idp.services.clients import client_keys
 
 LENGTH = 100_000
 SECONDS = 4

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 from process import free_port
 
 from idp.database.servers import credentials
-from idp.gateways.embedded.process import Account, drop_to
+from idp.embedded.process import Account, drop_to
 
 START_LIMIT = 30.0
 CONFIGURATION = """

@@ -24,7 +24,7 @@ from sites import SECRET
 from standbys import Standby, at_hosts, primary_sockets
 
 from idp.database.servers import credentials
-from idp.gateways.embedded import EmbeddedStores, StoreUrls
+from idp.embedded import EmbeddedStores, StoreUrls
 
 ADMIN = {"email": "admin@example.com", "password": "Correct-Horse-7"}
 LIMIT = 30.0

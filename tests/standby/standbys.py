@@ -13,10 +13,10 @@ import asyncpg
 from sites import descendants
 
 from idp.database.servers import credentials
-from idp.gateways.embedded import EmbeddedStores
-from idp.gateways.embedded.binaries import POSTGRES, runnable
-from idp.gateways.embedded.postgres import Postgres
-from idp.gateways.embedded.process import Account, Child, hand_over
+from idp.embedded import EmbeddedStores
+from idp.embedded.binaries import POSTGRES, runnable
+from idp.embedded.postgres import Postgres
+from idp.embedded.process import Account, Child, hand_over
 
 PROMOTION_LIMIT = 30  # seconds
 

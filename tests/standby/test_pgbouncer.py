@@ -22,7 +22,7 @@ from sets import ADMIN, Administrator
 from sites import SECRET
 
 from idp.database.servers import credentials
-from idp.gateways.embedded import EmbeddedStores, StoreUrls
+from idp.embedded import EmbeddedStores, StoreUrls
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("standby")]
 

@@ -17,7 +17,7 @@ import pytest
 from collector import Collector, SeenSpan
 from process import ServerProcess
 
-from idp.gateways.embedded import EmbeddedStores
+from idp.embedded import EmbeddedStores
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("traces")]
 

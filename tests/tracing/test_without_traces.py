@@ -18,9 +18,9 @@ from idp.database.postgres import tortoise_config
 from idp.database.redis import RedisStore
 from idp.database.servers import Servers
 from idp.edge.edge import Edge
-from idp.services.authorization_server import AuthorizationServer
-from idp.services.login import Login
-from idp.services.sessions import SessionService
+from idp.services.sessions.sessions import SessionService
+from idp.services.sign_in.login import Login
+from idp.services.tokens.authorization_server import AuthorizationServer
 
 # redis-py looks for it at each start, and does without.
 NOT_INSTALLED = """

@@ -26,7 +26,7 @@ from topologies import TOPOLOGIES, Topology
 from world import World
 
 from idp.database.redis import RedisStore
-from idp.gateways.embedded import StoreUrls
+from idp.embedded import StoreUrls
 from idp.settings import Settings
 
 

@@ -21,7 +21,7 @@ from topologies import Topology
 from valkey_nodes import ADMINISTRATOR, Node, eventually
 from world import World
 
-from idp.repositories.families import family_key
+from idp.repositories.tokens.families import family_key
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("valkey_topologies"), pytest.mark.usefixtures("whole")]
 

@@ -21,9 +21,9 @@ from world import World
 
 from idp.database.redis import RedisStore
 from idp.domain.errors import StoreUnavailable
-from idp.domain.limits import Limit
-from idp.domain.refresh_tokens import Outcome
-from idp.repositories.families import family_key, refreshes_key
+from idp.domain.operation.limits import Limit
+from idp.domain.tokens.refresh_tokens import Outcome
+from idp.repositories.tokens.families import family_key, refreshes_key
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("valkey_topologies"), pytest.mark.usefixtures("whole")]
 

@@ -17,11 +17,11 @@ from world import World
 
 from idp.database.redis import RedisStore
 from idp.database.scripts import Script
-from idp.domain.diagnosis import CacheFacts, Check, Verdict
 from idp.domain.errors import StoreUnavailable
-from idp.repositories.diagnosis.redis import facts
-from idp.repositories.families import family_key
-from idp.services.doctor import examine_cache
+from idp.domain.operation.diagnosis import CacheFacts, Check, Verdict
+from idp.repositories.operation.diagnosis.redis import facts
+from idp.repositories.tokens.families import family_key
+from idp.services.operation.doctor import examine_cache
 
 pytestmark = [pytest.mark.isolated, pytest.mark.xdist_group("valkey_topologies")]
 

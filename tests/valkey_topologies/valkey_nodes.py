@@ -16,8 +16,8 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from idp.gateways.embedded.binaries import VALKEY, installed
-from idp.gateways.embedded.process import Child
+from idp.embedded.binaries import VALKEY, installed
+from idp.embedded.process import Child
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "valkey.md"
 LIMIT = 60.0

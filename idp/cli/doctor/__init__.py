@@ -3,7 +3,7 @@
 
     serving, signing_in, secret   judge the settings alone
     machine                       judges them beside what this machine has
-    keys, stores                  gather the facts that `idp.services.doctor` judges
+    keys, stores                  gather the facts that `idp.services.operation.doctor` judges
     report                        shows it
 """
 
@@ -18,9 +18,9 @@ import click
 from idp.cli.doctor import keys, machine, report, secret, serving, signing_in, stores
 from idp.cli.environment import quiet
 from idp.cli.output import formatted
-from idp.domain.checklist import Item
-from idp.domain.diagnosis import Check, Verdict
-from idp.services.doctor import examine_keys
+from idp.domain.operation.checklist import Item
+from idp.domain.operation.diagnosis import Check, Verdict
+from idp.services.operation.doctor import examine_keys
 from idp.settings import Settings, SettingsError, load
 
 REFUSED = (Verdict.UNSAFE, Verdict.FAILED)

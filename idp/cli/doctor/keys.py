@@ -5,9 +5,9 @@ from __future__ import annotations
 import stat
 from datetime import UTC, datetime
 
-from idp.domain.diagnosis import KeyFacts
 from idp.domain.errors import InvalidKeyFile
-from idp.domain.signing_keys import KeySchedule
+from idp.domain.operation.diagnosis import KeyFacts
+from idp.domain.operation.signing_keys import KeySchedule
 from idp.gateways.key_folder import KeyFolder
 from idp.settings import Settings
 

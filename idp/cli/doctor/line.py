@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from idp.domain.checklist import Item
-from idp.domain.diagnosis import Check, Verdict
+from idp.domain.operation.checklist import Item
+from idp.domain.operation.diagnosis import Check, Verdict
 from idp.settings import Settings
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from idp.cli.environment import embeds
-from idp.domain.checklist import Item
-from idp.domain.diagnosis import Check, Verdict
+from idp.domain.operation.checklist import Item
+from idp.domain.operation.diagnosis import Check, Verdict
 from idp.settings import Settings
 
 MIB = 2**20

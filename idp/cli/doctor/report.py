@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from idp.cli.output import show_record, show_records
-from idp.domain.checklist import Item
-from idp.domain.diagnosis import Check, Verdict
+from idp.domain.operation.checklist import Item
+from idp.domain.operation.diagnosis import Check, Verdict
 from idp.settings import Settings
 from idp.settings.fields import SETTINGS
 from idp.settings.setting import Setting

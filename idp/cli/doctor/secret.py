@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from idp.domain.checklist import Item
-from idp.domain.diagnosis import Check, Verdict
+from idp.domain.operation.checklist import Item
+from idp.domain.operation.diagnosis import Check, Verdict
 from idp.settings import Settings
 from idp.settings.fields import SETTINGS
 

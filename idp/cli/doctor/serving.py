@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from idp.cli.doctor.line import Fault, Line
 from idp.cli.environment import embeds
-from idp.domain.checklist import Item
-from idp.domain.diagnosis import Verdict
-from idp.domain.issuers import Issuer
+from idp.domain.operation.checklist import Item
+from idp.domain.operation.diagnosis import Verdict
+from idp.domain.operation.issuers import Issuer
 from idp.settings import Settings
 
 WIDEST_PROXIES = {4: 8, 6: 32}  # prefix lengths: 10.0.0.0/8 is the widest network of one operator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from idp.cli.doctor.line import Fault, Line
-from idp.domain.checklist import Item
-from idp.domain.diagnosis import Verdict
+from idp.domain.operation.checklist import Item
+from idp.domain.operation.diagnosis import Verdict
 from idp.settings import Settings
 from idp.settings.rules import FEWEST_ROUNDS_IN_PRODUCTION
 

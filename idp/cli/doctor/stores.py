@@ -8,18 +8,18 @@ from datetime import UTC, datetime, timedelta
 from idp.cli.environment import embeds, with_urls
 from idp.cli.preparation import DEMO_APP, DEMO_SPA
 from idp.database.postgres import Postgres
-from idp.domain.audit import ExaminedDay
-from idp.domain.checklist import Item
-from idp.domain.diagnosis import Check, TrailFacts, Verdict
-from idp.domain.users import canonical_email
-from idp.gateways.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
+from idp.domain.accounts.users import canonical_email
+from idp.domain.audit.trail import ExaminedDay
+from idp.domain.operation.checklist import Item
+from idp.domain.operation.diagnosis import Check, TrailFacts, Verdict
+from idp.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
 from idp.gateways.passwords import BcryptPasswords
-from idp.repositories.audit import PostgresAudit
-from idp.repositories.diagnosis import StoreExamination
-from idp.repositories.events import AuditTrail
+from idp.repositories.audit.events import AuditTrail
+from idp.repositories.audit.trail import PostgresAudit
+from idp.repositories.operation.diagnosis import StoreExamination
 from idp.repositories.reading import Reading
-from idp.services.audit_verification import AuditVerification
-from idp.services.doctor import examine_cache, examine_contents, examine_database
+from idp.services.audit.audit_verification import AuditVerification
+from idp.services.operation.doctor import examine_cache, examine_contents, examine_database
 from idp.settings import Settings
 from idp.settings.fields import SETTINGS
 

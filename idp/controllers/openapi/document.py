@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from idp.controllers.http.operation import Operation
 from idp.controllers.openapi import responses
 from idp.controllers.openapi.responses import Json
-from idp.controllers.operation import Operation
 from idp.domain.errors import RateLimited, Unavailable
 
 VARIABLE = re.compile(r"<(?:(?P<converter>[a-z]+)(?:\([^)]*\))?:)?(?P<name>\w+)>")

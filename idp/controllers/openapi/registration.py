@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from idp.controllers.client_metadata import ClientMetadata, ReplacingMetadata
-from idp.controllers.client_registration import PATH
+from idp.controllers.clients.client_metadata import ClientMetadata, ReplacingMetadata
+from idp.controllers.clients.client_registration import PATH
 from idp.controllers.openapi import responses
 from idp.controllers.openapi.protocol import OAUTH_ERROR
 from idp.controllers.openapi.responses import Json

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from idp.controllers.operation import Operation
+from idp.controllers.http.operation import Operation
 from idp.domain.errors import (
     Forbidden,
     InvalidToken,

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import orjson
 from quart import Blueprint, Quart, Response
 
-from idp.controllers import access
-from idp.controllers.exchange import current
+from idp.controllers.http import access
+from idp.controllers.http.exchange import current
+from idp.controllers.http.operation import operation
 from idp.controllers.openapi.document import Route
 from idp.controllers.openapi.reading import chapters
 from idp.controllers.openapi.responses import Json
-from idp.controllers.operation import operation
 from idp.controllers.pages.rendering import Pages
 
 OPENAPI = "/openapi.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from idp.controllers.openapi import responses
 from idp.controllers.openapi.protocol import FORM, TOKEN_REFUSALS, json_response, refused
 from idp.controllers.openapi.responses import Json
-from idp.domain.claims import SUPPORTED
+from idp.domain.tokens.claims import SUPPORTED
 
 TOKEN_FORM: Json = {
     "type": "object",

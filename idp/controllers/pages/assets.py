@@ -9,9 +9,9 @@ from pathlib import Path
 
 from quart import Blueprint, Response
 
-from idp.controllers import access
-from idp.controllers.exchange import current
-from idp.controllers.operation import operation
+from idp.controllers.http import access
+from idp.controllers.http.exchange import current
+from idp.controllers.http.operation import operation
 from idp.domain.errors import NotFound
 
 TYPES = {

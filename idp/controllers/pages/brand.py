@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from idp.domain.colours import BLACK, LEGIBLE, WHITE, Colour
+from idp.domain.sign_in.colours import BLACK, LEGIBLE, WHITE, Colour
 
 # The darkest surface that text stands on in the light scheme, and the lightest in the dark one.
 LIGHT_SURFACE = Colour.parse("#eef0f4")

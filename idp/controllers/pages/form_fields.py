@@ -1,4 +1,4 @@
-"""Fields of a form under the rules of `idp.services.account_rules`."""
+"""Fields of a form under the rules of `idp.services.accounts.account_rules`."""
 
 from __future__ import annotations
 

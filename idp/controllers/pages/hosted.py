@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 from quart import Response, g
 
-from idp.controllers.exchange import current
-from idp.controllers.operation import Operation
+from idp.controllers.http.exchange import current
+from idp.controllers.http.operation import Operation
 from idp.controllers.pages.rendering import Pages
 from idp.controllers.pages.visits import Visit, Visits
 from idp.controllers.pages.ways_on import ways_on

@@ -20,7 +20,7 @@ from idp.controllers.pages.assets import TYPES, Asset, asset_files
 from idp.controllers.pages.brand import Brand
 from idp.controllers.pages.languages import ENGLISH, Languages
 from idp.controllers.pages.policy import content_security_policy
-from idp.domain.passwords import FEWEST_CHARACTERS
+from idp.domain.accounts.passwords import FEWEST_CHARACTERS
 
 # What a page need not say. *errors* are `FieldError`s, *handle* names the authorization request that waits.
 DEFAULTS: Mapping[str, Any] = MappingProxyType(

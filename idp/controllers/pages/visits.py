@@ -15,15 +15,15 @@ from uuid import UUID
 
 from quart import g
 
-from idp.controllers.cookies import Cookie
-from idp.controllers.devices import DeviceTokens
-from idp.controllers.exchange import MOST_PARAMETERS, Exchange, current
-from idp.domain.browser_sessions import Visitor, digest_of, new_token
+from idp.controllers.http.cookies import Cookie
+from idp.controllers.http.exchange import MOST_PARAMETERS, Exchange, current
+from idp.controllers.sign_in.devices import DeviceTokens
 from idp.domain.errors import Forbidden, Malformed
-from idp.domain.issuers import Issuer
-from idp.services.devices import Device
-from idp.services.form_tokens import FormTokens
-from idp.services.hosted_login import BrowserSignIn, HostedLogin
+from idp.domain.operation.issuers import Issuer
+from idp.domain.sign_in.browser_sessions import Visitor, digest_of, new_token
+from idp.services.sign_in.devices import Device
+from idp.services.sign_in.form_tokens import FormTokens
+from idp.services.sign_in.hosted_login import BrowserSignIn, HostedLogin
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 FORM_TOKEN = "csrf_token"  # noqa: S105 - the name of a field

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from idp.controllers.exchange import current
+from idp.controllers.http.exchange import current
 from idp.controllers.pages.visits import FormExpired, Visit
-from idp.domain.authorization_errors import RequestGone
-from idp.domain.clients import Client
+from idp.domain.clients.clients import Client
 from idp.domain.errors import Refusal
-from idp.domain.issuers import Issuer
+from idp.domain.operation.issuers import Issuer
+from idp.domain.sign_in.authorization_errors import RequestGone
 
 # The page to sign in, for who is not.
 ACCOUNT = "/account"

@@ -1,4 +1,4 @@
--- Retire the presented refresh token and name its successor: the state machine of idp/domain/refresh_tokens.py.
+-- Retire the presented refresh token and name its successor: the state machine of idp/domain/tokens/refresh_tokens.py.
 --
 -- Begins with window.lua. One hash per family; its size does not grow with rotations.
 --   g watermark: the only generation that may rotate   n its nonce   pn nonce of generation g-1

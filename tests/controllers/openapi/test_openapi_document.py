@@ -11,7 +11,7 @@ from world import World
 
 from idp.app import quart_app
 from idp.controllers.openapi.routes import routes_of
-from idp.controllers.well_known import PATHS
+from idp.controllers.tokens.well_known import PATHS
 
 USERINFO = {("get", "/oauth2/userinfo"), ("post", "/oauth2/userinfo")}
 OF_CLIENTS = {("post", f"/oauth2/{name}") for name in ("token", "revoke", "introspect")}

@@ -16,7 +16,7 @@ from idp.controllers.pages.brand import DARK_SURFACE, LIGHT_SURFACE, Brand, Pale
 from idp.controllers.pages.notices import Notice
 from idp.controllers.pages.policy import content_security_policy
 from idp.controllers.pages.rendering import Pages
-from idp.domain.colours import BLACK, WHITE, Colour
+from idp.domain.sign_in.colours import BLACK, WHITE, Colour
 from idp.gateways.templates import templates_folder
 
 PACKAGED = templates_folder()

@@ -6,7 +6,7 @@ import pytest
 from browser.page_samples import SAMPLES
 
 from idp.controllers.pages.rendering import Pages
-from idp.domain.scopes import ADVERTISED
+from idp.domain.tokens.scopes import ADVERTISED
 from idp.gateways.templates import templates_folder
 
 

@@ -7,7 +7,7 @@ import pytest
 from passlib.hash import bcrypt_sha256
 from watched_bcrypt import RIGHT, ROUNDS, WRONG
 
-from idp.domain.passwords import Verdict
+from idp.domain.accounts.passwords import Verdict
 
 PASSWORDS = {
     "ASCII": RIGHT,

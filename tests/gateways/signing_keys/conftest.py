@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from key_folders import MAX_AGE, TOKEN_LIFETIME, Clock
 
-from idp.domain.signing_keys import ALGORITHMS
+from idp.domain.operation.signing_keys import ALGORITHMS
 from idp.gateways.key_files import KeyFiles
 
 

@@ -11,7 +11,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from idp.domain.signing_keys import ALGORITHM, MARGIN, KeyState
+from idp.domain.operation.signing_keys import ALGORITHM, MARGIN, KeyState
 from idp.gateways.key_files import KeyFiles
 
 MAX_AGE = timedelta(minutes=5)

@@ -19,7 +19,7 @@ from joserfc.jwk import KeySet
 from key_folders import MAX_AGE, OPEN_FOLDER, TOKEN_LIFETIME, Clock, pem, published, put, signer, states
 
 from idp.domain.errors import InvalidKeyFile, Unavailable
-from idp.domain.signing_keys import ALGORITHM, ALGORITHMS, KeyState
+from idp.domain.operation.signing_keys import ALGORITHM, ALGORITHMS, KeyState
 from idp.gateways.key_files import KeyFiles
 
 OTHERS = [algorithm for algorithm in ALGORITHMS if algorithm != ALGORITHM]

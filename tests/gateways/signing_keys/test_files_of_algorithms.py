@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from key_folders import Clock, pem, put, signer
 
 from idp.domain.errors import InvalidKeyFile, Unavailable
-from idp.domain.signing_keys import ALGORITHMS
+from idp.domain.operation.signing_keys import ALGORITHMS
 from idp.gateways.key_files import KeyFiles
 
 

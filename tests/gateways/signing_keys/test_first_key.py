@@ -13,7 +13,7 @@ import pytest
 from key_folders import MAX_AGE, OPEN_FOLDER, TOKEN_LIFETIME, only_file, signer
 
 from idp.domain.errors import InvalidKeyFile, Unavailable
-from idp.domain.signing_keys import KeyState
+from idp.domain.operation.signing_keys import KeyState
 from idp.gateways.key_files import KeyFiles
 
 # --- the first key

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from key_folders import AHEAD, MAX_AGE, OVERLAP, SECOND, TOKEN_LIFETIME, Clock, pem, put, rsa_pem, signer, states
 
 from idp.domain.errors import Conflict, InvalidKeyFile
-from idp.domain.signing_keys import ALGORITHMS, MARGIN, KeyState
+from idp.domain.operation.signing_keys import ALGORITHMS, MARGIN, KeyState
 from idp.gateways.key_files import KeyFiles
 
 # Keys that are made at once.

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import PrivateFormat
 from key_folders import AHEAD, MAX_AGE, SECOND, TOKEN_LIFETIME, published, put, rsa_pem, signer, states
 
-from idp.domain.signing_keys import KeyState
+from idp.domain.operation.signing_keys import KeyState
 from idp.gateways.key_files import KeyFiles
 from idp.gateways.key_folder import KeyFolder
 

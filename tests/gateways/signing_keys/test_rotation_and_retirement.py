@@ -8,7 +8,7 @@ import pytest
 from key_folders import AHEAD, OVERLAP, SECOND, published, put, rsa_pem, signer, states
 
 from idp.domain.errors import Conflict, NotFound
-from idp.domain.signing_keys import KeyState
+from idp.domain.operation.signing_keys import KeyState
 
 # --- rotation
 

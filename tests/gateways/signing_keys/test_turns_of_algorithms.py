@@ -10,7 +10,7 @@ import pytest
 from key_folders import AHEAD, OVERLAP, SECOND, Clock, published, signer, states
 
 from idp.domain.errors import Conflict
-from idp.domain.signing_keys import ALGORITHMS, KeyState
+from idp.domain.operation.signing_keys import ALGORITHMS, KeyState
 from idp.gateways.key_files import KeyFiles
 
 

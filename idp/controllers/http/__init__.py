@@ -1,0 +1,1 @@
+"""HTTP machinery that every controller shares: the exchange, access, answers, refusals, cookies."""

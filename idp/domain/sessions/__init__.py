@@ -1,0 +1,1 @@
+"""Sessions, sign-out and the notices that clients get of it."""

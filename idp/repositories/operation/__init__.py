@@ -1,0 +1,1 @@
+"""Operation: health, metrics, limits, signing keys, statistics, doctor."""

@@ -1,0 +1,1 @@
+"""Accounts: registration, profile, password, address, deletion, administration, import and export."""

@@ -1,0 +1,1 @@
+"""Clients: registration at every door, metadata, authentication, keys."""

@@ -1,0 +1,1 @@
+"""Sign-in: authorization requests, passwords checked, browser sessions, consent, lockout, known devices."""

@@ -1,0 +1,1 @@
+"""Tokens: the token endpoint, grants, refresh-token families, introspection, revocation, userinfo."""
