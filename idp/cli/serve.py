@@ -28,6 +28,7 @@ from idp.cli.preparation import Prepared, migrate, missing_steps, prepare, welco
 from idp.embedded import EmbeddedBusy, EmbeddedFailed, EmbeddedStores, StoreUrls
 from idp.gateways import log_lines, tracing
 from idp.gateways.metrics_folder import MetricsFolder, metrics_folder
+from idp.serving import granian_server
 from idp.serving.granian_server import GranianServer
 from idp.serving.open_files import raise_limit
 from idp.serving.restarts import NoneStarts
@@ -166,6 +167,8 @@ def _warn(chosen: Settings) -> None:
 
 def _server(chosen: Settings, urls: StoreUrls, listener: socket.socket) -> Workers | GranianServer:
     if chosen.server == "granian":
+        if not granian_server.installed():
+            raise Misconfigured("Granian is not installed: pip install 'idp[fast]'")
         return GranianServer(chosen, urls, listener)
     return Workers(chosen, urls, listener, pretty=pretty(chosen))
 

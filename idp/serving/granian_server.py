@@ -10,7 +10,6 @@ import socket
 import time
 from typing import Any
 
-from idp.cli.environment import Misconfigured
 from idp.embedded import StoreUrls
 from idp.serving.restarts import Restarts
 from idp.serving.workers import KEEP_ALIVE_SECONDS, KILL_AFTER, end_with
@@ -23,12 +22,14 @@ LARGEST_READ = (
 )  # bytes of one connection that wait: the edge refuses heads beyond a quarter of that in its own form
 
 
+def installed() -> bool:
+    return importlib.util.find_spec("granian") is not None
+
+
 class GranianServer:
     """As `idp.serving.workers.Workers`: started, watched and stopped by the parent."""
 
     def __init__(self, settings: Settings, urls: StoreUrls, listener: socket.socket) -> None:
-        if importlib.util.find_spec("granian") is None:
-            raise Misconfigured("Granian is not installed: pip install 'idp[fast]'")
         listener.close()  # Granian binds by itself
         self._context = multiprocessing.get_context("spawn")
         self._arguments = (settings, urls, os.getpid())
