@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idp.domain.clients.client_rules import LONGEST_SCOPE, LONGEST_URI, MOST_ENTRIES, SCOPE_TOKEN
+from idp.domain.clients.client_rules import LONGEST_SCOPE, MOST_ENTRIES, SCOPE_TOKEN
 from idp.domain.clients.clients import is_resource
 from idp.domain.clients.redirect_uris import is_app_scheme
 from idp.domain.tokens.scopes import SUPPORTED, wire
@@ -61,7 +61,7 @@ def _scope(text: str) -> str:
 
 
 def _resource(text: str) -> str:
-    if not is_resource(text) or len(text) > LONGEST_URI:
+    if not is_resource(text):
         raise ValueError
     return text
 

@@ -77,6 +77,16 @@ async def test_a_token_is_for_one_resource(world: World, client: Registered, oth
     assert error_of(await posted(world, client, f"grant_type=client_credentials&{resources}")) == "invalid_target"
 
 
+async def test_a_resource_is_no_longer_than_tokens_can_carry(world: World, client: Registered) -> None:
+    """TE3: it stands in every token that is made for it."""
+    longest = "https://a.example/".ljust(2000, "a")
+
+    taken = await posted(world, client, f"grant_type=client_credentials&resource={longest}")
+    assert taken.status_code == 200
+    refused = await posted(world, client, f"grant_type=client_credentials&resource={longest}a")
+    assert error_of(refused) == "invalid_target"
+
+
 async def test_a_parameter_without_a_value_counts_as_left_out(world: World, client: Registered) -> None:
     """RFC 6749, section 3.2. Unknown ones are ignored."""
     answer = await posted(world, client, "grant_type=client_credentials&scope=&scope=openid&unknown=1")

@@ -12,7 +12,7 @@ from idp.controllers.http.shapes import Body, Instant, Shape
 from idp.domain.accounts.mail_addresses import MAX_EMAIL
 from idp.domain.accounts.passwords import FEWEST_CHARACTERS, MOST_CHARACTERS
 from idp.domain.accounts.users import ProfileChange, Role, User
-from idp.domain.clients.client_rules import LONGEST_URI
+from idp.domain.clients.clients import LONGEST_URI
 from idp.domain.errors import FieldError, ValidationFailed
 from idp.domain.sign_in.browser_sessions import BrowserSession
 from idp.domain.sign_in.user_agents import device_name

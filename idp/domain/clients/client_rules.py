@@ -18,6 +18,7 @@ from idp.domain.clients.clients import (
     CLIENT_ID,
     GRANT_TYPES,
     LONGEST_CLIENT_ID,
+    LONGEST_URI,
     PRIVATE_KEY_JWT,
     REST_CLIENT,
     SECRET_METHODS,
@@ -34,7 +35,6 @@ CONTACT = re.compile(r"[^\s@<>,;:\"()]+@[^\s@<>,;:\"()]+")
 
 # Whatever is registered is read again and again, and answered in full.
 LONGEST_NAME = 100
-LONGEST_URI = 2000
 LONGEST_SCOPE = 1000
 LONGEST_CONTACT = 254
 MOST_ENTRIES = 50

@@ -24,6 +24,7 @@ from idp.domain.operation.pages import Page, Place
 # RFC 6749, appendix A.1: visible ASCII and space, as ids that are brought along may have. `.` and `..` would be no segment of a
 # path: clients take them out of a URL before they send it.
 LONGEST_CLIENT_ID = 255
+LONGEST_URI = 2000
 CLIENT_ID = re.compile(rf"(?!\.{{1,2}}\Z)[ -~]{{1,{LONGEST_CLIENT_ID}}}")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 PRIVATE_KEY_JWT = "private_key_jwt"
@@ -155,7 +156,9 @@ def with_new_secret(
 
 
 def is_resource(text: str) -> bool:
-    """An absolute URI without fragment (RFC 8707, section 2)."""
+    """An absolute URI without fragment (RFC 8707, section 2), of a length that every token for it can carry."""
+    if len(text) > LONGEST_URI:
+        return False
     try:
         parts = urlsplit(text)
     except ValueError:
