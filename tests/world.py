@@ -129,15 +129,19 @@ class World:
         assert await self.services.clients.replace(replace(known, **properties))
 
     async def mails(self, email: str) -> list[Mail]:
-        """Every mail to that address so far, oldest first: once none of the queue is still to be sent there."""
+        """
+        Every mail to that address so far, in the order in which they were queued: once none of the queue is still to be sent
+        there. Several leave in one round, and then any of them is written first.
+        """
         waiting = """
             SELECT count(*) FROM mails WHERE recipient_norm = $1 AND sent_at IS NULL AND dropped_at IS NULL
         """
         async with asyncio.timeout(30):
             while await self.database.fetchval(waiting, canonical_email(email)):
                 await asyncio.sleep(0.01)
-        files = sorted(self.settings.data_dir.glob(f"mail/*-{glob.escape(email)}.eml"))
-        return [Mail.read(file) for file in files]
+        files = self.settings.data_dir.glob(f"mail/*-{glob.escape(email)}.eml")
+        # It begins with the id of the mail, a UUID of version 7.
+        return sorted(map(Mail.read, files), key=lambda mail: mail.headers["Message-ID"])
 
     async def mail(self, email: str, subject: str) -> Mail:
         """The latest one whose subject holds *subject*."""

@@ -69,7 +69,13 @@ def unpacked_libraries() -> Iterator[None]:
 async def chromium(path: str) -> AsyncIterator[Browser]:
     """A browser with an empty profile of its own that no later run sees."""
     with tempfile.TemporaryDirectory(prefix="idp-browser-", ignore_cleanup_errors=True) as home:
-        environment: dict[str, Any] = {**os.environ, "HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home}
+        environment: dict[str, Any] = {
+            **os.environ,
+            "HOME": home,
+            "XDG_CONFIG_HOME": home,
+            "XDG_CACHE_HOME": home,
+            "TMPDIR": home,
+        }
         manager = async_playwright()
         with unpacked_libraries():
             playwright = await manager.__aenter__()

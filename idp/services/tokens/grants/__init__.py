@@ -75,9 +75,11 @@ class Grant(AsyncHooks):
         """
         asked = Grant.audience(self)
         if granted is None:
-            if asked == self.server.access_tokens.issuer:  # what the access token is for without a resource too
+            if (
+                asked is None or asked == self.server.access_tokens.issuer
+            ):  # what the token is for without a resource too
                 return None
-            if asked is not None and asked_user is not None:
+            if asked_user is not None:
                 self.require_consent(asked_user, asked, scope)
             return asked
         if asked not in (None, granted):
