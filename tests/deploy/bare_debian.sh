@@ -5,7 +5,7 @@
 #   sudo sh tests/deploy/bare_debian.sh [--user NAME] [--keep FOLDER] [COMMAND…]
 #
 # Makes a Debian with debootstrap in FOLDER (or in a temporary folder, which goes afterwards), clones what is committed here
-# into /root/idp, which no other account can enter, or with --user into the home of an ordinary user, and runs COMMAND there
+# below the home of root, which no other account can enter, or with --user of an ordinary user, and runs COMMAND there
 # (`make test`) in namespaces of its own: mounts, processes. Afterwards it names the processes and files that were left.
 set -eu
 
